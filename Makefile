@@ -1,0 +1,39 @@
+# Every target first makes .venv with the versions of constraints.txt. PYTHON chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: install demo test test-full check bench clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Installing into .venv: about 3 minutes and 6 GB of disk (torch for Linux brings CUDA)."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: install
+	@echo "Building and verifying the embedded models: about 5 minutes, 40 MB in artifacts/."
+	$(BIN)/edgeform demo
+
+test: install
+	@echo "Running the tests: about 20 minutes on 2 cores, 2 GB of temporary files."
+	$(BIN)/python -m pytest -m "not full"
+
+test-full: install
+	@echo "Running all tests, every real-size build among them: about 2 hours on 2 cores, 10 GB."
+	$(BIN)/python -m pytest
+
+bench: install
+	@echo "Measuring the recipes on trained models: about 30 minutes on 2 cores."
+	$(BIN)/python -m tests.benchmarks
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+clean:
+	rm -rf .venv artifacts build *.egg-info
