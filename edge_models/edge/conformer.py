@@ -1,0 +1,203 @@
+"""Conformer in edge form, written over the token operations that a form supplies."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge_models.edge.folding import (
+    Affine,
+    affine_of,
+    as_linear,
+    center_outputs,
+    convolution_from,
+    fold_batch_norm,
+    fold_norm_affine,
+    linear_from,
+    scaled,
+)
+from edge_models.edge.primitives import Forms, Size
+from edge_models.reference import conformer as reference
+
+
+class Attention(nn.Module):
+    """Self-attention of normalized tokens; the norm's affine part and q's scale are folded in."""
+
+    def __init__(self, source: reference.Attention, norm: nn.LayerNorm, forms: Forms) -> None:
+        super().__init__()
+        weight, bias = fold_norm_affine(norm, affine_of(source.qkv))
+        query, key, value = (
+            Affine(w, b) for w, b in zip(weight.chunk(3), bias.chunk(3), strict=True)
+        )
+        # before: (q * scale) k^T; after: the scale stands in q's weights
+        self.query = forms.tokens.linear(scaled(query, source.scale))
+        self.key = forms.tokens.linear(key)
+        self.value = forms.tokens.linear(value)
+        self.heads = forms.attention(source.num_heads)
+        self.proj = forms.tokens.linear(affine_of(source.proj))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(self.heads(self.query(x), self.key(x), self.value(x)))
+
+
+class Block(nn.Module):
+    """The function of a reference transformer block over tokens in the form's layout."""
+
+    def __init__(self, source: reference.Block, forms: Forms) -> None:
+        super().__init__()
+        dim = source.norm1.normalized_shape[0]
+        self.norm1 = forms.layer_norm(dim, source.norm1.eps)
+        self.attn = Attention(source.attn, source.norm1, forms)
+        self.norm2 = forms.layer_norm(dim, source.norm2.eps)
+        self.fc1 = forms.tokens.linear(fold_norm_affine(source.norm2, affine_of(source.mlp.fc1)))
+        self.fc2 = forms.tokens.linear(affine_of(source.mlp.fc2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.norm1(x))
+        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+
+
+class ConvBlock(nn.Module):
+    """The function of a reference convolution block."""
+
+    def __init__(self, source: reference.ConvBlock) -> None:
+        super().__init__()
+        self.conv1 = convolution_from(fold_batch_norm(source.conv1, source.bn1))
+        self.conv2 = convolution_from(fold_batch_norm(source.conv2, source.bn2), source.conv2)
+        self.conv3 = convolution_from(fold_batch_norm(source.conv3, source.bn3))
+        self.residual: nn.Module | None = None
+        if source.res_conv:
+            self.residual = convolution_from(
+                fold_batch_norm(source.residual_conv, source.residual_bn), source.residual_conv
+            )
+
+    def forward(self, x: Tensor, from_tokens: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        residual = x if self.residual is None else self.residual(x)
+        x = torch.relu(self.conv1(x))
+        if from_tokens is not None:
+            x = x + from_tokens
+        middle = torch.relu(self.conv2(x))
+        return torch.relu(self.conv3(middle) + residual), middle
+
+
+class FCUDown(nn.Module):
+    """Feature map -> patch tokens.
+
+    before: GELU(LN(pool(W x + b)))
+    after:  GELU(LN(W pool(x) + b)): the pool and the 1x1 convolution commute, stride^2 fewer
+    products; W and b are centred, so that the norm's mean over channels is zero.
+    """
+
+    gamma: Tensor
+    beta: Tensor
+
+    def __init__(self, source: reference.FCUDown, stride: int, forms: Forms) -> None:
+        super().__init__()
+        self.tokens = forms.tokens
+        channels, dim = source.conv_project.in_channels, source.conv_project.out_channels
+        self.pool = forms.average_pool(channels, stride, stride, 0) if stride > 1 else None
+        projection = center_outputs(as_linear(affine_of(source.conv_project)))
+        self.project = forms.tokens.linear(projection)
+        self.norm = forms.layer_norm(dim, source.ln.eps, centered=True)
+        gamma, beta = source.ln.weight.detach().clone(), source.ln.bias.detach().clone()
+        self.register_buffer("gamma", forms.tokens.constant(gamma.view(1, 1, -1)))
+        self.register_buffer("beta", forms.tokens.constant(beta.view(1, 1, -1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.pool is not None:
+            x = self.pool(x)
+        x = self.norm(self.project(self.tokens.from_map(x)))
+        return F.gelu(x * self.gamma + self.beta)
+
+
+class ConvTransBlock(nn.Module):
+    """The function of a reference ConvTransBlock for an input map of (H, W) = ``size``.
+
+    ``forward`` takes and returns (map, tokens) as the reference does, with the tokens in the
+    form's layout.
+    """
+
+    def __init__(
+        self, source: reference.ConvTransBlock, size: Size, forms: Forms | None = None
+    ) -> None:
+        super().__init__()
+        forms = forms or Forms()
+        self.tokens = forms.tokens
+        stride = source.dw_stride
+        cells = source.cnn_block.conv2.stride[0] * stride  # input pixels per token along an axis
+        grid = (size[0] // cells, size[1] // cells)
+        self.cnn_block = ConvBlock(source.cnn_block)
+        self.fusion_block = ConvBlock(source.fusion_block)
+        self.squeeze_block = FCUDown(source.squeeze_block, stride, forms)
+        expand = source.expand_block
+        projection = as_linear(fold_batch_norm(expand.conv_project, expand.bn))
+        self.expand_block = forms.upsampling(projection, stride, grid)
+        self.trans_block = Block(source.trans_block, forms)
+
+    def forward(self, x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        x, middle = self.cnn_block(x)
+        down = self.squeeze_block(middle)
+        tokens = self.tokens.concatenate(self.tokens.first(tokens), down) + tokens
+        tokens = self.trans_block(tokens)
+        x, _ = self.fusion_block(x, self.expand_block(self.tokens.rest(tokens)))
+        return x, tokens
+
+
+class Conformer(nn.Module):
+    """The function of a reference Conformer for one size and batch: (B, 3, H, W) -> logits.
+
+    ``heads="mean"``: (B, K), the mean of the two heads; ``"both"``: (convolution, transformer).
+    """
+
+    cls_token: Tensor
+
+    def __init__(
+        self,
+        source: reference.Conformer,
+        size: Size,
+        batch: int = 1,
+        heads: str = "mean",
+        forms: Forms | None = None,
+    ) -> None:
+        super().__init__()
+        forms = forms or Forms()
+        self.heads, self.tokens = heads, forms.tokens
+        self.stem = convolution_from(fold_batch_norm(source.conv1, source.bn1), source.conv1)
+        self.maxpool = source.maxpool
+        self.conv_1 = ConvBlock(source.conv_1)
+        self.patch = convolution_from(affine_of(source.trans_patch_conv), source.trans_patch_conv)
+        cls_token = source.cls_token.detach().repeat(batch, 1, 1)
+        self.register_buffer("cls_token", forms.tokens.constant(cls_token))
+        self.trans_1 = Block(source.trans_1, forms)
+        blocks = []
+        map_size = (size[0] // 4, size[1] // 4)
+        for block in source.blocks():
+            blocks.append(ConvTransBlock(block, map_size, forms))
+            stride = block.cnn_block.conv2.stride[0]
+            map_size = (map_size[0] // stride, map_size[1] // stride)
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = forms.layer_norm(source.trans_norm.normalized_shape[0], source.trans_norm.eps)
+        # before: (conv + trans) / 2; after: each head's weights halved, then one addition
+        share = 0.5 if heads == "mean" else 1.0
+        self.conv_head = linear_from(scaled(affine_of(source.conv_cls_head), share))
+        trans_head = fold_norm_affine(source.trans_norm, affine_of(source.trans_cls_head))
+        self.trans_head = linear_from(scaled(trans_head, share))
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        stem = self.maxpool(torch.relu(self.stem(x)))
+        x, _ = self.conv_1(stem)
+        patches = self.tokens.from_map(self.patch(stem))
+        tokens = self.trans_1(self.tokens.concatenate(self.cls_token, patches))
+        for block in self.blocks:
+            x, tokens = block(x, tokens)
+        conv_logits = self.conv_head(x.mean(dim=(2, 3), keepdim=True).flatten(1))
+        class_token = self.tokens.as_vector(self.norm(self.tokens.first(tokens)))
+        trans_logits = self.trans_head(class_token)
+        if self.heads == "both":
+            return conv_logits, trans_logits
+        return conv_logits + trans_logits
+
+
+def to_edge(source: nn.Module, size: Size, batch: int, heads: str, forms: Forms) -> nn.Module:
+    """The edge form of a reference Conformer."""
+    assert isinstance(source, reference.Conformer)
+    return Conformer(source, size, batch, heads, forms).eval()

@@ -1,0 +1,98 @@
+"""Folding: weights of the edge form computed from weights of the reference, in float64.
+
+Every function returns a (weight, bias) pair and says the algebra it rests on.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Affine(NamedTuple):
+    """Weight and bias of a convolution or linear, float64."""
+
+    weight: Tensor
+    bias: Tensor
+
+
+def affine_of(layer: nn.Module) -> Affine:
+    """A convolution's or linear's own weight and bias; a missing bias is zero."""
+    if not isinstance(layer, nn.Conv2d | nn.Linear):
+        raise TypeError(f"{type(layer).__name__} is neither a convolution nor a linear")
+    weight = layer.weight.detach().double()
+    bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().double()
+    return Affine(weight, bias)
+
+
+def fold_batch_norm(convolution: nn.Module, norm: nn.Module) -> Affine:
+    """before: BN(W x + b) = s (W x + b - mean) + beta, with s = gamma / sqrt(var + eps)
+    after:  (s W) x + (s (b - mean) + beta)
+    """
+    if not isinstance(norm, nn.BatchNorm2d):
+        raise TypeError(f"{type(norm).__name__} is not a batch norm")
+    weight, bias = affine_of(convolution)
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a batch norm without running statistics cannot be folded")
+    scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    shift = norm.bias.detach().double() - scale * norm.running_mean.double()
+    return Affine(weight * scale.view(-1, 1, 1, 1), bias * scale + shift)
+
+
+def fold_mean_of_maps(convolution: nn.Module, maps: int) -> Affine:
+    """before: mean over m of (W_{c,m} x + b_{c,m}), channel c * maps + m of a convolution
+    after:  (mean over m of W_{c,m}) x + mean over m of b_{c,m}: ``maps`` times smaller
+    """
+    weight, bias = affine_of(convolution)
+    return Affine(
+        weight.unflatten(0, (-1, maps)).mean(dim=1), bias.unflatten(0, (-1, maps)).mean(dim=1)
+    )
+
+
+def fold_norm_affine(norm: nn.LayerNorm, linear: Affine) -> Affine:
+    """before: W (gamma * n + beta) + b, n the normalized tokens
+    after:  (W diag(gamma)) n + (W beta + b)
+    """
+    gamma, beta = norm.weight.detach().double(), norm.bias.detach().double()
+    return Affine(linear.weight * gamma, linear.bias + linear.weight @ beta)
+
+
+def center_outputs(linear: Affine) -> Affine:
+    """before: y - mean over channels of y, with y = W x + b
+    after:  (W - mean over rows of W) x + (b - mean of b): already centred
+    """
+    return Affine(linear.weight - linear.weight.mean(dim=0), linear.bias - linear.bias.mean())
+
+
+def scaled(layer: Affine, factor: float) -> Affine:
+    """before: factor * (W x + b); after: (factor W) x + factor b."""
+    return Affine(layer.weight * factor, layer.bias * factor)
+
+
+def as_linear(pointwise: Affine) -> Affine:
+    """A 1x1 convolution on a map is a linear on its pixels."""
+    return Affine(pointwise.weight.flatten(1), pointwise.bias)
+
+
+def convolution_from(affine: Affine, like: nn.Module | None = None) -> nn.Conv2d:
+    """A convolution with these weights and the stride, padding and groups of ``like``."""
+    out_channels, in_channels, height, width = affine.weight.shape
+    geometry = {}
+    if isinstance(like, nn.Conv2d):
+        geometry = {"stride": like.stride, "padding": like.padding, "groups": like.groups}
+        in_channels *= like.groups
+    layer = nn.Conv2d(in_channels, out_channels, (height, width), **geometry)  # type: ignore[arg-type]
+    _set(layer, affine)
+    return layer
+
+
+def linear_from(affine: Affine) -> nn.Linear:
+    """A linear layer with these weights."""
+    layer = nn.Linear(affine.weight.shape[1], affine.weight.shape[0])
+    _set(layer, affine)
+    return layer
+
+
+def _set(layer: nn.Conv2d | nn.Linear, affine: Affine) -> None:
+    layer.weight = nn.Parameter(affine.weight.float(), requires_grad=False)
+    layer.bias = nn.Parameter(affine.bias.float(), requires_grad=False)

@@ -1,0 +1,10 @@
+"""The error that a user sees: what is wrong and what to do, without a traceback."""
+
+
+class InputError(Exception):
+    """Bad input. ``what`` names the thing and the offender, ``remedy`` what to do about it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}\n{remedy}")
+        self.what = what
+        self.remedy = remedy

@@ -1,0 +1,74 @@
+"""Images: finding them, decoding them, and a model's preprocessing, all with Pillow.
+
+The rule, for Python and for every app: EXIF orientation; RGB (grey and 16-bit converted, alpha
+over black); shorter side resized to round(size / crop); centre crop; / 255; minus mean, over std.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from edge_models.spec import InputSpec
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
+
+
+def find_images(folder: Path) -> list[Path]:
+    """The image files below a folder, sorted."""
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
+
+
+def read_image(path: Path) -> Image.Image:
+    """Decode a file to upright RGB. Raises OSError or ValueError where Pillow cannot."""
+    with Image.open(path) as image:
+        return to_rgb(ImageOps.exif_transpose(image))
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """RGB of 8 bits: 16-bit grey scaled by 1/257, transparency over black."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        grey = np.asarray(image.convert("I"), dtype=np.int64).clip(0, 65535)
+        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image)
+    return image.convert("RGB")
+
+
+def resize_and_crop(image: Image.Image, spec: InputSpec, size: tuple[int, int]) -> Image.Image:
+    """Resize so that the crop window of (height, width) / ``spec.crop`` is covered, then cut it."""
+    height, width = size
+    resample = Image.Resampling[spec.interpolation.upper()]
+    scale = max(round(height / spec.crop) / image.height, round(width / spec.crop) / image.width)
+    resized = (
+        max(width, round(image.width * scale)),
+        max(height, round(image.height * scale)),
+    )
+    if resized != image.size:
+        image = image.resize(resized, resample)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+def to_tensor(image: Image.Image, spec: InputSpec) -> Tensor:
+    """Normalize an RGB image to float32 (3, H, W)."""
+    pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / np.float32(255))
+    normalized = (pixels - torch.tensor(spec.mean)) / torch.tensor(spec.std)
+    return normalized.permute(2, 0, 1).contiguous()
+
+
+def preprocess(image: Image.Image, spec: InputSpec, size: tuple[int, int]) -> Tensor:
+    """An RGB image as the model's input, float32 (3, H, W)."""
+    return to_tensor(resize_and_crop(image, spec, size), spec)
+
+
+def preprocess_all(images: Sequence[Image.Image], spec: InputSpec, size: tuple[int, int]) -> Tensor:
+    """RGB images as one batch, float32 (N, 3, H, W)."""
+    return torch.stack([preprocess(image, spec, size) for image in images])

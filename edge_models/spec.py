@@ -1,0 +1,69 @@
+"""ModelSpec: what the product knows of one published model, as data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import nn
+
+Shape = tuple[int, ...]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The input a model was trained for.
+
+    ``size`` is (height, width) in pixels. An image's shorter side is resized to
+    ``round(size / crop)`` before the centre crop. ``mean`` and ``std`` are of RGB in [0, 1].
+    """
+
+    size: tuple[int, int] = (224, 224)
+    crop: float = 0.875
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+
+DIGITS_INPUT = InputSpec(
+    size=(64, 64), crop=1.0, interpolation="bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+)
+DIGITS_LABELS = tuple(str(digit) for digit in range(10))
+
+
+def _same_key(key: str) -> str:
+    return key
+
+
+@dataclass(frozen=True)
+class FloatRule:
+    """A module of the edge form whose operators stay float at INT8: its class name or its path."""
+
+    module: str
+    why: str
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One published model.
+
+    ``build(**config)`` gives the reference module; ``read_config`` reads from a checkpoint's
+    shapes the arguments that may differ from ``config``; ``published_key`` maps another library's
+    key to the published one. ``family`` names the file in ``edge_models/edge`` that makes the edge
+    form. ``labels`` are the class names, where they are fixed; ``float_rules`` what INT8 leaves
+    float in this model on every target. ``embedded`` is a file in ``edge_models/weights`` for
+    models whose trained weights ship with the package.
+    """
+
+    name: str
+    family: str
+    build: Callable[..., nn.Module]
+    config: Mapping[str, Any]
+    read_config: Callable[[Mapping[str, Shape]], dict[str, Any]]
+    published_key: Callable[[str], str] = _same_key
+    input: InputSpec = field(default_factory=InputSpec)
+    labels: tuple[str, ...] = ()
+    float_rules: tuple[FloatRule, ...] = ()
+    embedded: str | None = None
