@@ -1,0 +1,1 @@
+"""Recipes (how numbers are represented, as data), calibration and torchao's PT2E quantization."""

@@ -1,0 +1,64 @@
+"""torchao's PT2E quantization: prepare, calibrate, convert."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, fx
+from torchao.quantization.pt2e import (
+    PerChannelMinMaxObserver,
+    PlaceholderObserver,
+)
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec, Quantizer
+
+from quantize.observers import SampledHistogramObserver
+from quantize.recipe import Activations
+
+# The smallest scale. The library's 2**-12 is larger than the scale of a value divided by the
+# 3,136 positions of a 56 x 56 map, which would round that map to three levels.
+SMALLEST_SCALE = 2.0**-24
+
+
+def int8_config(activations: Activations) -> QuantizationConfig:
+    """INT8 with one scale an output channel for weights and one scale for each activation.
+
+    Static ranges are those that lose the least of a histogram.
+    """
+    activation = QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-128,
+        quant_max=127,
+        qscheme=torch.per_tensor_affine,
+        is_dynamic=activations == "dynamic",
+        observer_or_fake_quant_ctr=(
+            SampledHistogramObserver if activations == "static" else PlaceholderObserver
+        ).with_args(eps=SMALLEST_SCALE),
+    )
+    weight = QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-127,
+        quant_max=127,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=0,
+        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=SMALLEST_SCALE),
+    )
+    output = activation if activations == "static" else None
+    return QuantizationConfig(activation, output, weight, None, False)
+
+
+def quantize(
+    module: fx.GraphModule,
+    quantizer: Quantizer,
+    batches: Iterable[Tensor],
+    progress: Callable[[], None],
+) -> fx.GraphModule:
+    """Quantize an exported module with a target's quantizer.
+
+    ``batches`` are model inputs that the observers see; ``progress`` is called after each.
+    """
+    prepared = prepare_pt2e(module, quantizer)
+    with torch.no_grad():
+        for batch in batches:
+            prepared(batch)
+            progress()
+    return convert_pt2e(prepared)

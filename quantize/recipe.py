@@ -1,0 +1,48 @@
+"""Recipe: how numbers are represented, as pure data. What it means on a backend is the target's."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from edge_models.registry import collect, named
+from quantize import recipes
+
+Activations = Literal["static", "dynamic"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One representation of a model's numbers.
+
+    ``storage`` is of weights and activations that stay float. ``convolution`` and ``linear`` say
+    how the INT8 activations of those operators get their range: "static" from calibration images,
+    "dynamic" at run time, None where the operator stays float. INT8 weights are symmetric, one
+    scale an output channel.
+    """
+
+    name: str
+    summary: str
+    storage: Literal["float32", "float16"] = "float32"
+    convolution: Activations | None = None
+    linear: Activations | None = None
+
+    @property
+    def quantized(self) -> bool:
+        """Whether some operator runs in INT8."""
+        return self.convolution is not None or self.linear is not None
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether ranges come from images."""
+        return "static" in (self.convolution, self.linear)
+
+
+@cache
+def all_recipes() -> dict[str, Recipe]:
+    """Every ``RECIPE`` of every module in ``quantize/recipes``, by name."""
+    return collect(recipes, "RECIPE")
+
+
+def recipe_named(name: str) -> Recipe:
+    """One recipe by name. Raises InputError that lists the names there are."""
+    return named(all_recipes(), "recipe", name)
