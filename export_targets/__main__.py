@@ -1,0 +1,5 @@
+"""``python -m export_targets`` is ``edgeform``."""
+
+from export_targets.cli import main
+
+main()

@@ -1,0 +1,234 @@
+"""The command line: arguments, exit codes, and what is printed. The work is done elsewhere."""
+
+import json
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edge_models.errors import InputError
+from export_targets import show
+from export_targets.progress import stderr_reporter
+from export_targets.runner import RunnerError
+
+DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
+
+app = typer.Typer(
+    name="edgeform",
+    help="Turn a CoTNet or Conformer checkpoint into files that run on a phone, and prove them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
+Trust = Annotated[
+    bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
+]
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="models, recipes or targets")] = "all",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """The catalogs, and which recipe each target can do."""
+    from export_targets.catalogs import KINDS, catalogs
+
+    if kind not in (*KINDS, "all"):
+        raise InputError(f"There is no list of {kind!r}.", f"Lists: {', '.join(KINDS)}.")
+    found = {name: rows for name, rows in catalogs().items() if kind in (name, "all")}
+    _print(found if kind == "all" else found[kind], as_json, lambda: show.catalogs(found))
+    return DONE
+
+
+@app.command()
+def build(
+    model: Annotated[str, typer.Argument(help="A model of `edgeform list models`.")],
+    target: Annotated[str, typer.Option(help="A target of `edgeform list targets`.")],
+    recipe: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help=".pth, .pt or .safetensors")] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
+    ] = None,
+    calibration_samples: Annotated[int, typer.Option(min=1)] = 128,
+    size: Annotated[str | None, typer.Option(help="H or HxW in pixels, multiples of 32.")] = None,
+    batch: Annotated[int, typer.Option(min=1)] = 1,
+    labels: Annotated[Path | None, typer.Option(help="A text file, one class a line.")] = None,
+    heads: Annotated[str, typer.Option(help="mean or both; for models with two heads.")] = "mean",
+    form: Annotated[str, typer.Option(help="edge, or published: the naive baseline.")] = "edge",
+    seed: Annotated[int, typer.Option(help="Of random weights and of chosen images.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The artifact folder itself.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace another artifact.")] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Checkpoint -> artifact folder, then verify."""
+    from export_targets.pipeline import build as run
+    from export_targets.request import BuildRequest
+
+    request = BuildRequest(  # ``resolve`` checks the names
+        model=model,
+        target=target,
+        recipe=recipe,
+        checkpoint=checkpoint,
+        calibration=calibration,
+        calibration_samples=calibration_samples,
+        size=_size(size),
+        batch=batch,
+        labels=labels,
+        heads=heads,  # type: ignore[arg-type]
+        form=form,  # type: ignore[arg-type]
+        seed=seed,
+        out=out,
+        force=force,
+        verify=not no_verify,
+    )
+    result = run(request, stderr_reporter())
+    parity = result.parity.model_dump(mode="json", by_alias=True) if result.parity else None
+    document = {
+        "artifact": str(result.folder),
+        "manifest": result.manifest.model_dump(mode="json"),
+        "parity": parity,
+    }
+    _print(document, as_json, lambda: show.build(result))
+    return _judged(result.problems)
+
+
+@app.command()
+def verify(
+    artifact: Path,
+    images: Images = None,
+    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    trust_graphs: Trust = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Digests, wholeness, every parity hop."""
+    from export_targets.verify import verify as run
+
+    result = run(artifact, images, runner, trust_graphs, stderr_reporter())
+    document = result.report.model_dump(mode="json", by_alias=True)
+    _print(document, as_json, lambda: show.parity(result.report))
+    return _judged(result.problems)
+
+
+@app.command()
+def evaluate(
+    artifact: Path,
+    images: Annotated[Path, typer.Option(help="One folder a class.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Use at most so many images.")] = None,
+    trust_graphs: Trust = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Top-1 and top-5 of the FP32 reference and the saved file, and their agreement."""
+    from export_targets.evaluate import evaluate as run
+
+    report = run(artifact, images, limit, trust_graphs, stderr_reporter())
+    _print(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
+    return DONE
+
+
+@app.command()
+def doctor(as_json: Json = False, debug: Debug = False) -> int:
+    """What this machine has, and what it can therefore build, verify and run."""
+    from export_targets.doctor import diagnose
+
+    diagnosis = diagnose()
+    _print(asdict(diagnosis), as_json, lambda: show.diagnosis(diagnosis))
+    return DONE
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the artifacts go.")] = Path("artifacts"),
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """The main job on the embedded models, with every target and recipe."""
+    from export_targets.demo import demo as run
+
+    rows = run(out, stderr_reporter())
+    _print([asdict(row) for row in rows], as_json, lambda: show.demo(rows))
+    return _judged(tuple(problem for row in rows for problem in row.problems))
+
+
+def main() -> None:
+    """Run the command line and exit with the contract's code."""
+    arguments = sys.argv[1:]
+    as_json, debug = "--json" in arguments, "--debug" in arguments
+    if not debug:
+        _quiet_libraries()
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except USAGE_ERROR as error:
+        _complain(error.format_message(), "See edgeform COMMAND --help.", as_json)
+        code = BAD_INPUT
+    except RunnerError as error:
+        _complain(f"The saved file does not run: {error}.", "Nothing was replaced.", as_json)
+        code = GATE_FAILED
+    except (InputError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        what = error.what if isinstance(error, InputError) else f"{error}."
+        remedy = (
+            error.remedy if isinstance(error, InputError) else "Check the path, rights and space."
+        )
+        _complain(what, remedy, as_json)
+        code = BAD_INPUT
+    if code == INTERRUPTED:  # typer returns it for Ctrl-C in a command
+        _complain("Interrupted.", "Nothing was replaced.", as_json)
+    sys.exit(code)
+
+
+def _quiet_libraries() -> None:
+    """Hide other libraries' chatter; ``--debug`` shows it."""
+    from export_targets.doctor import outside_tested_range
+
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    for line in outside_tested_range():
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise InputError(f"The size {text!r} is not a number of pixels.", "Write 224 or 224x320.")
+    return int(parts[0]), int(parts[-1])
+
+
+def _judged(problems: tuple[str, ...]) -> int:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return GATE_FAILED if problems else DONE
+
+
+def _print(document: Any, as_json: bool, table: Callable[[], None]) -> None:
+    if as_json:
+        print(json.dumps(document, indent=1, allow_nan=False))
+    else:
+        table()
+
+
+def _complain(what: str, remedy: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": {"what": what, "remedy": remedy}}))
+    else:
+        print(f"{what}\n{remedy}", file=sys.stderr)

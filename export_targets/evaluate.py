@@ -1,0 +1,126 @@
+"""``evaluate``: top-1 and top-5 of the reference and the saved file over labelled folders."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from edge_models.catalog import model_spec
+from edge_models.errors import InputError
+from edge_models.images import find_images, preprocess_all, read_image
+from export_targets.artifact import Artifact, open_artifact
+from export_targets.progress import Reporter
+from export_targets.runner import RunnerError, runner_named
+from export_targets.target import target_named
+from export_targets.verify import fresh_logits
+
+
+class Accuracy(BaseModel):
+    """One program's accuracy in [0, 1], and how often its top-1 is the reference's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    program: str
+    top1: float
+    top5: float
+    agreement: float
+
+
+class EvaluationReport(BaseModel):
+    """The accuracy of every program of an artifact on the same labelled images."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: str = "1.0"
+    artifact: str
+    images: str
+    samples: int
+    programs: tuple[Accuracy, ...]
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Model inputs (samples, B, 3, H, W) and the class of each image (samples * B)."""
+
+    inputs: Tensor
+    classes: Tensor
+
+
+def evaluate(
+    folder: Path, images: Path, limit: int | None, trust_graphs: bool, reporter: Reporter
+) -> EvaluationReport:
+    """Run every program of an artifact over ``images/<class>/*``. A report, no gate."""
+    artifact = open_artifact(folder)
+    with reporter.stage("Images"):
+        labelled = read_labelled(artifact, images, limit)
+    logits, _ = fresh_logits(artifact, labelled.inputs, trust_graphs, reporter)
+    target = artifact.manifest.target.name
+    runner = runner_named(target_named(target).runner, target)
+    with reporter.stage(f"Saved file on the runner {runner.name}"):
+        try:
+            logits["file"] = runner.run(artifact.model, labelled.inputs)
+        except RunnerError as error:
+            raise InputError(str(error), "Build the artifact again.") from error
+    reported = {name: logits[name] for name in ("reference", "quantized", "file") if name in logits}
+    scores = {name: _one_head(values, len(labelled.classes)) for name, values in reported.items()}
+    return EvaluationReport(
+        artifact=artifact.manifest.name,
+        images=images.name,
+        samples=len(labelled.classes),
+        programs=tuple(
+            _accuracy(name, values, scores["reference"], labelled.classes)
+            for name, values in scores.items()
+        ),
+    )
+
+
+def read_labelled(artifact: Artifact, folder: Path, limit: int | None) -> LabelledImages:
+    """Images of ``folder/<class>/``, ``limit`` of them spread evenly over the classes.
+
+    A class's index is its line in the artifact's labels.txt where every folder's name is one, else
+    its place among the sorted folder names. Raises InputError.
+    """
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    labels = artifact.labels()
+    order = labels if names and set(names) <= set(labels) else names
+    pairs = [(path, order.index(name)) for name in names for path in find_images(folder / name)]
+    if not pairs:
+        raise InputError(
+            f"{folder} holds no labelled images.", "Lay them out as one folder a class."
+        )
+    if len(order) > artifact.manifest.model.classes:
+        raise InputError(
+            f"{folder} has {len(order)} classes, but the model {artifact.manifest.model.classes}.",
+            "Evaluate on the classes that the model was trained on.",
+        )
+    if limit is not None and limit < len(pairs):
+        pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]
+    batch, _, height, width = artifact.manifest.input.shape
+    pairs = pairs[: len(pairs) // batch * batch]
+    spec = model_spec(artifact.manifest.model.name).input
+    try:
+        inputs = preprocess_all([read_image(path) for path, _ in pairs], spec, (height, width))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"An image of {folder} cannot be read: {error}", "Remove it.") from error
+    classes = torch.tensor([index for _, index in pairs])
+    return LabelledImages(inputs.unflatten(0, (-1, batch)), classes)
+
+
+def _one_head(logits: Tensor, images: int) -> Tensor:
+    """(samples, rows, K) -> (images, K): with both heads, their mean."""
+    samples, rows, classes = logits.shape
+    heads = samples * rows // images
+    return logits.view(samples, heads, -1, classes).mean(dim=1).flatten(0, 1)
+
+
+def _accuracy(name: str, logits: Tensor, reference: Tensor, classes: Tensor) -> Accuracy:
+    ranked = logits.argsort(dim=1, descending=True)
+    hits = ranked == classes[:, None]
+    return Accuracy(
+        program=name,
+        top1=hits[:, :1].any(1).double().mean().item(),
+        top5=hits[:, :5].any(1).double().mean().item(),
+        agreement=(ranked[:, 0] == reference.argmax(1)).double().mean().item(),
+    )

@@ -1,0 +1,98 @@
+"""Reading FX graphs: where a node comes from and which operators stayed float."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+import torch
+from torch import fx
+
+from edge_models.spec import FloatRule
+from export_targets.manifest import FloatModule
+
+PRODUCTS = ("conv2d", "linear")
+# Operators that move or describe numbers and compute none.
+LAYOUT = frozenset(
+    (
+        *("view", "reshape", "flatten", "unflatten", "permute", "transpose", "slice", "select"),
+        *("cat", "expand", "contiguous", "clone", "detach", "max_pool2d", "relu"),
+    )
+)
+
+
+def module_path(node: fx.Node) -> str:
+    """The path of the module that a node comes from, as in ``blocks.3.trans_block.attn``."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return _clean(stack[-1][0]) if stack else ""
+
+
+def module_classes(node: fx.Node) -> set[str]:
+    """The class names of all modules around a node."""
+    names = set()
+    for _, kind in node.meta.get("nn_module_stack", {}).values():
+        full = kind if isinstance(kind, str) else kind.__qualname__
+        names.add(full.rpartition(".")[2])
+    return names
+
+
+def operator_name(node: fx.Node) -> str:
+    """The short name of a call's operator: ``aten.conv2d.default`` -> ``conv2d``."""
+    name = str(getattr(node.target, "__name__", node.target))
+    parts = [part for part in name.split(".") if part not in ("aten", "default")]
+    return parts[0] if parts else name
+
+
+def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
+    """The first rule that keeps a node float, if there is one."""
+    names = module_classes(node) | {module_path(node)}
+    return next((rule for rule in rules if rule.module in names), None)
+
+
+def float_modules(
+    graph_module: fx.GraphModule, rules: Iterable[FloatRule], recipe: str
+) -> tuple[FloatModule, ...]:
+    """What computes in float in a quantized graph, by module, and whose rule says so.
+
+    A convolution or linear computes in INT8 where its weight is dequantized, a sum where both its
+    inputs are and its result is quantized again; every other arithmetic operator is float.
+    """
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for node in graph_module.graph.nodes:
+        if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+            continue
+        name = operator_name(node)
+        if "quantize" in name or "choose_qparams" in name or name in LAYOUT:
+            continue
+        if _in_int8(node, name):
+            continue
+        ruled = ruling(node, rules)
+        rule = (
+            f"{ruled.module}: {ruled.why}"
+            if ruled is not None
+            else f"recipe {recipe}: it quantizes convolutions, linears and sums of feature maps"
+        )
+        found[module_path(node), rule][name] += 1
+    return tuple(
+        FloatModule(module=module, operators=dict(operators), rule=rule)
+        for (module, rule), operators in found.items()
+    )
+
+
+def _in_int8(node: fx.Node, name: str) -> bool:
+    if name in PRODUCTS:
+        return _dequantized(node.args[1])
+    users = list(node.users)
+    if len(users) == 1 and operator_name(users[0]) == "relu":
+        users = list(users[0].users)
+    requantized = bool(users) and all("quantize_per_tensor" in str(user.target) for user in users)
+    return name == "add" and all(map(_dequantized, node.args)) and requantized
+
+
+def _dequantized(argument: object) -> bool:
+    return isinstance(argument, fx.Node) and "dequantize" in str(argument.target)
+
+
+def _clean(path: str) -> str:
+    # torch.export writes L['self'].blocks.3 or blocks.slice(...) forms; keep the dotted path.
+    path = re.sub(r"^L\['self'\]\.?", "", path)
+    return re.sub(r"\['?([^'\]]+)'?\]", r".\1", path).lstrip(".")

@@ -1,0 +1,198 @@
+"""The manifest: all that an app or a person needs to run an artifact, and its JSON Schema.
+
+A reader ignores fields that it does not know and refuses a newer major version.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt
+
+SCHEMA_VERSION = "1.0"
+
+
+class Section(BaseModel):
+    """A part of the manifest: immutable, unknown fields ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ModelSection(Section):
+    """``macs``: multiply-accumulates of convolutions and matrix products for one input."""
+
+    name: str
+    family: str
+    parameters: int
+    macs: int
+    classes: int
+
+
+class WeightsSection(Section):
+    """``source`` is a file name, "embedded" or "random"; ``seed`` is of random weights."""
+
+    source: str
+    sha256: str
+    format: str
+    seed: int | None
+
+
+class Resize(Section):
+    """Shorter side to ``size`` pixels, then a centre crop of ``crop`` (height, width)."""
+
+    size: int
+    interpolation: Literal["bilinear", "bicubic"]
+    crop: tuple[int, int]
+
+
+class InputSection(Section):
+    """The model's input. ``normalization``: who subtracts the mean and divides by std."""
+
+    name: str
+    kind: Literal["tensor", "image"]
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    dtype: Literal["float32"]
+    layout: Literal["NCHW"]
+    color_order: Literal["RGB"]
+    resize: Resize
+    normalization: Literal["caller", "model"]
+    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+    std: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+
+
+class OutputSection(Section):
+    """The model's output; with ``heads`` "both" there are two of this shape."""
+
+    name: str
+    kind: Literal["logits", "class"]
+    shape: tuple[PositiveInt, PositiveInt]
+    heads: Literal["mean", "both"]
+
+
+class TargetSection(Section):
+    name: str
+    options: dict[str, str]
+
+
+class FloatModule(Section):
+    """Operators of a module that compute in float at INT8, and the rule that says so."""
+
+    module: str
+    operators: dict[str, int]
+    rule: str
+
+
+class Undelegated(Section):
+    """An operator that the backend did not take, the module it comes from, and why."""
+
+    operator: str
+    module: str
+    why: str
+
+
+class Delegation(Section):
+    """What the backend took and what fell out of it."""
+
+    delegates: int
+    delegated_ops: int
+    undelegated: dict[str, int]
+    fallen: tuple[Undelegated, ...]
+
+    @property
+    def whole(self) -> bool:
+        """One delegate and nothing outside it."""
+        return self.delegates == 1 and not self.undelegated
+
+
+class CalibrationSection(Section):
+    source: str
+    samples: int
+    sha256: str
+    unreadable: int
+
+
+class GoldenSection(Section):
+    """How many inputs stand in ``golden/`` and where their images come from."""
+
+    samples: PositiveInt
+    source: str
+
+
+class SelfTest(Section):
+    """The pass mark of an app's run of the golden inputs against ``expected_<i>.f32``."""
+
+    sqnr_db: FiniteFloat
+    top1: FiniteFloat
+
+
+class FileEntry(Section):
+    """A file of the artifact; an app takes those with ``deploy`` only."""
+
+    path: str
+    bytes: int
+    sha256: str
+    deploy: bool
+
+
+class Manifest(Section):
+    """The content of ``manifest.json``."""
+
+    schema_version: str = SCHEMA_VERSION
+    name: str
+    form: Literal["edge", "published"]
+    model: ModelSection
+    weights: WeightsSection
+    input: InputSection
+    output: OutputSection
+    recipe: str
+    target: TargetSection
+    float_modules: tuple[FloatModule, ...]
+    delegation: Delegation
+    calibration: CalibrationSection | None
+    golden: GoldenSection
+    selftest: SelfTest
+    files: tuple[FileEntry, ...]
+    toolchain: dict[str, str]
+    created: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes two artifacts the same thing built twice."""
+        return {
+            "model": self.model.name,
+            "weights": self.weights.sha256,
+            "target": self.target.model_dump(),
+            "recipe": self.recipe,
+            "form": self.form,
+            "input": self.input.shape,
+            "heads": self.output.heads,
+        }
+
+
+def artifact_name(
+    model: str, target: str, recipe: str, size: tuple[int, int], batch: int, form: str
+) -> str:
+    """``<model>-<target>-<recipe>-<HxW>``, with batch and form where they are not the default."""
+    name = f"{model}-{target}-{recipe}-{size[0]}x{size[1]}"
+    if batch != 1:
+        name += f"-b{batch}"
+    return name if form == "edge" else f"{name}-{form}"
+
+
+def json_schema() -> str:
+    """The JSON Schema of the manifest, as text."""
+    return json.dumps(Manifest.model_json_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def toolchain() -> dict[str, str]:
+    """The versions of everything that shaped the files."""
+    from importlib.metadata import version
+
+    packages = ("edgeform", "torch", "torchao", "executorch", "numpy", "pillow")
+    return {"python": sys.version.split()[0], **{name: version(name) for name in packages}}
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """Stable, readable JSON without NaN."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"

@@ -1,0 +1,100 @@
+"""The whole conversion: ``build`` is one straight function. Read it first."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from edge_models.checkpoint import load_reference
+from edge_models.edge import edge_form
+from edge_models.parity import ParityReport
+from edge_models.reference.heads import SingleOutput, run_eager
+from export_targets import artifact
+from export_targets.contents import describe, write_evidence, write_golden
+from export_targets.graph import float_modules
+from export_targets.hops import judge
+from export_targets.manifest import FloatModule, Manifest
+from export_targets.progress import Reporter
+from export_targets.request import BuildRequest, Plan, choose_images, read_labels, resolve
+from export_targets.runner import runner_named
+from quantize.calibration import Images
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """Where the artifact is. ``problems`` names each gate that failed; empty where all held."""
+
+    folder: Path
+    manifest: Manifest
+    parity: ParityReport | None
+    problems: tuple[str, ...]
+
+
+def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
+    """Checkpoint -> artifact folder, verified.
+
+    Raises InputError for bad input, before anything at the artifact's final name is touched. A
+    build whose gates fail is left in ``<out>.failed``; the artifact that was there before stays.
+    """
+    plan = resolve(request)
+    loaded = load_reference(plan.spec, request.checkpoint, request.seed)
+    labels = read_labels(plan, loaded.classes)
+    artifact.check_replaceable(plan.out, plan.identity(loaded), request.force)
+    images = choose_images(plan, reporter)
+    golden = plan.inputs(images.golden)
+
+    reference = SingleOutput(loaded.module, request.heads).eval()
+    with reporter.stage("Reference logits"):
+        logits = {"reference": run_eager(reference, golden)}
+    with reporter.stage("Edge form"):
+        module: nn.Module = reference
+        if request.form == "edge":
+            module = edge_form(
+                plan.spec, loaded.module, plan.size, request.batch, request.heads, plan.target.forms
+            )
+        logits["edge"] = run_eager(module, golden)
+    with reporter.stage("Export"):
+        program = torch.export.export(module, (golden[0],))
+    stayed_float: tuple[FloatModule, ...] = ()
+    if plan.recipe.quantized:
+        quantized = _quantize(plan, program, images.calibration, reporter)
+        stayed_float = float_modules(quantized, plan.float_rules, plan.recipe.name)
+        with reporter.stage("Quantized logits"):
+            logits["quantized"] = run_eager(quantized, golden)
+        program = torch.export.export(quantized, (golden[0],))
+
+    with artifact.staging(plan.out) as folder:
+        with reporter.stage(f"Lowering to {plan.target.name}"):
+            lowered = plan.target.lower(program, plan.recipe, folder / plan.target.file)
+        with reporter.stage(f"Saved file on the runner {plan.target.runner}"):
+            runner = runner_named(plan.target.runner, plan.target.name)
+            logits["file"] = runner.run(folder / plan.target.file, golden)
+        with reporter.stage("Artifact"):
+            write_evidence(folder, loaded, program, lowered.operators)
+            write_golden(folder, plan, images.golden, golden, logits, labels)
+            manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
+            artifact.write_manifest(folder, manifest)
+            parity: ParityReport | None = None
+            problems: tuple[str, ...] = ()
+            if request.verify:
+                source, by = images.golden.source, plan.target.runner
+                parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
+                artifact.write_parity(folder, parity)
+            place = plan.out.with_name(f"{plan.out.name}.failed") if problems else plan.out
+            artifact.publish(folder, place)
+    return BuildResult(place, manifest, parity, problems)
+
+
+def _quantize(
+    plan: Plan,
+    program: torch.export.ExportedProgram,
+    calibration: Images | None,
+    reporter: Reporter,
+) -> torch.fx.GraphModule:
+    from quantize.pt2e import quantize
+
+    inputs: Tensor | tuple[()] = plan.inputs(calibration) if calibration is not None else ()
+    with reporter.steps("Calibration", len(inputs)) as advance:
+        quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
+        return quantize(program.module(), quantizer, inputs, advance)

@@ -1,0 +1,54 @@
+"""What a running command says on stderr: its stages with their times, and steps within a stage."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Reporter:
+    """Reports to a console; on one that is not a terminal each stage is a plain line."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Name what begins, and say how long it took when it ends."""
+        start = time.monotonic()
+        with self.console.status(f"{name} ..."):
+            yield
+        self.console.print(f"{name}: {time.monotonic() - start:.1f} s", highlight=False)
+
+    @contextmanager
+    def steps(self, name: str, total: int) -> Iterator[Callable[[], None]]:
+        """A progress bar; the yielded function advances it by one."""
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+        )
+        start = time.monotonic()
+        with bar:
+            task = bar.add_task(name, total=total)
+            yield lambda: bar.advance(task)
+        self.console.print(f"{name}: {time.monotonic() - start:.1f} s", highlight=False)
+
+    def note(self, text: str) -> None:
+        """One line that the user should read."""
+        self.console.print(text, highlight=False, markup=False)
+
+
+def stderr_reporter() -> Reporter:
+    """The reporter of the command line."""
+    return Reporter(Console(stderr=True))
+
+
+def silent_reporter() -> Reporter:
+    """A reporter that prints nothing, for use from Python."""
+    return Reporter(Console(quiet=True))

@@ -1,0 +1,150 @@
+"""What a build was asked for, checked and resolved to the catalogs' entries."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from edge_models.catalog import model_spec
+from edge_models.checkpoint import LoadedModel
+from edge_models.errors import InputError
+from edge_models.images import preprocess_all
+from edge_models.reference.heads import HEADS, Heads
+from edge_models.registry import named
+from edge_models.spec import FloatRule, ModelSpec
+from export_targets.manifest import artifact_name
+from export_targets.progress import Reporter
+from export_targets.target import Target, target_named
+from quantize.calibration import DEFAULT_SAMPLES, SYNTHETIC, Images, ImageSets, image_sets
+from quantize.recipe import Recipe, recipe_named
+
+STRIDE = 32  # of the models' last feature map: H and W are multiples of it
+GOLDEN_SAMPLES = 16
+Form = Literal["edge", "published"]
+FORMS: tuple[str, ...] = get_args(Form)
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What ``edgeform build`` was asked for; None means the model's or the target's default."""
+
+    model: str
+    target: str
+    recipe: str | None = None
+    checkpoint: Path | None = None
+    calibration: str | None = None
+    calibration_samples: int = DEFAULT_SAMPLES
+    size: tuple[int, int] | None = None
+    batch: int = 1
+    labels: Path | None = None
+    heads: Heads = "mean"
+    form: Form = "edge"
+    seed: int = 0
+    out: Path | None = None
+    force: bool = False
+    verify: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with every name resolved."""
+
+    request: BuildRequest
+    spec: ModelSpec
+    target: Target
+    recipe: Recipe
+    size: tuple[int, int]
+    name: str
+    out: Path
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The model's input, (B, 3, H, W)."""
+        return (self.request.batch, 3, *self.size)
+
+    @property
+    def float_rules(self) -> tuple[FloatRule, ...]:
+        """What stays float at INT8: the target's rules and the model's."""
+        return self.target.float_rules + self.spec.float_rules
+
+    def inputs(self, images: Images) -> Tensor:
+        """Images as model inputs, (samples, B, 3, H, W); images that fill no batch are left out."""
+        batch = self.request.batch
+        used = images.images[: len(images.images) // batch * batch]
+        return preprocess_all(used, self.spec.input, self.size).unflatten(0, (-1, batch))
+
+    def identity(self, loaded: LoadedModel) -> dict[str, object]:
+        """What makes two artifacts the same thing built twice, as ``Manifest.identity``."""
+        return {
+            "model": self.spec.name,
+            "weights": loaded.sha256,
+            "target": {"name": self.target.name, "options": {}},
+            "recipe": self.recipe.name,
+            "form": self.request.form,
+            "input": self.shape,
+            "heads": self.request.heads,
+        }
+
+
+def resolve(request: BuildRequest) -> Plan:
+    """Check a request against the catalogs. Raises InputError for what cannot be built."""
+    spec = model_spec(request.model)
+    target = target_named(request.target)
+    recipe = recipe_named(request.recipe or target.default_recipe)
+    target.check(recipe)
+    named(dict.fromkeys(FORMS), "form", request.form)
+    named(dict.fromkeys(HEADS), "choice of heads", request.heads)
+    height, width = size = request.size or spec.input.size
+    if height < STRIDE or width < STRIDE or height % STRIDE or width % STRIDE:
+        raise InputError(
+            f"The size {height}x{width} is not possible.",
+            f"Height and width are multiples of {STRIDE}.",
+        )
+    if recipe.needs_calibration and request.calibration is None and spec.embedded is None:
+        raise InputError(
+            f"The recipe {recipe.name} needs images for calibration.",
+            f"Give --calibration DIR, or say --calibration {SYNTHETIC}.",
+        )
+    name = artifact_name(spec.name, target.name, recipe.name, size, request.batch, request.form)
+    out = request.out or Path("artifacts") / name
+    return Plan(request, spec, target, recipe, size, name, out)
+
+
+def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
+    """Read the calibration and golden images of a plan, and report files that cannot be read."""
+    request = plan.request
+    source = request.calibration if plan.recipe.needs_calibration else None
+    samples = request.calibration_samples * request.batch
+    golden = GOLDEN_SAMPLES * request.batch
+    total = samples + golden if source not in (None, SYNTHETIC) else 0
+    with reporter.steps("Images", total) as advance:
+        sets = image_sets(plan.spec, source, samples, golden, request.seed, advance)
+    for line in sets.calibration.unreadable if sets.calibration else ():
+        reporter.note(f"Skipped, not readable: {line}")
+    if sets.calibration is not None and len(sets.calibration.images) < request.batch:
+        raise InputError(
+            f"{len(sets.calibration.images)} calibration images do not fill a batch of "
+            f"{request.batch}.",
+            "Give more images or a smaller --batch.",
+        )
+    return sets
+
+
+def read_labels(plan: Plan, classes: int) -> tuple[str, ...]:
+    """Class names: the request's file, else the model's own. Raises InputError for a wrong file."""
+    path = plan.request.labels
+    if path is None:
+        return plan.spec.labels if len(plan.spec.labels) == classes else ()
+    try:
+        labels = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The labels {path} cannot be read: {error}", "Give a text file."
+        ) from error
+    if len(labels) != classes:
+        raise InputError(
+            f"The labels {path} have {len(labels)} lines, but the model has {classes} classes.",
+            "One class a line, in the order of the model's logits.",
+        )
+    return tuple(labels)

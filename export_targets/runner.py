@@ -1,0 +1,47 @@
+"""Runner: something that executes a saved model file on given inputs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from torch import Tensor
+
+from edge_models.errors import InputError
+from edge_models.registry import collect, named
+from export_targets import runners
+
+
+class RunnerError(Exception):
+    """The runner could not run the file: a crash, a refusal of the runtime, a missing device."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """``run(model, inputs)`` executes a saved file, inputs (samples, B, 3, H, W), and returns its
+    logits (samples, rows, classes). ``targets`` are the names of the targets it can execute.
+    """
+
+    name: str
+    summary: str
+    targets: tuple[str, ...]
+    run: Callable[[Path, Tensor], Tensor]
+
+
+@cache
+def all_runners() -> dict[str, Runner]:
+    """Every ``RUNNER`` of every module in ``export_targets/runners``, by name."""
+    return collect(runners, "RUNNER")
+
+
+def runner_named(name: str, target: str) -> Runner:
+    """One runner by name that can execute a target's files. Raises InputError."""
+    found = all_runners()
+    runner = named(found, "runner", name)
+    if target not in runner.targets:
+        able = [other.name for other in found.values() if target in other.targets]
+        raise InputError(
+            f"The runner {name} cannot execute files of the target {target}.",
+            f"Use {', '.join(able)}." if able else "No runner here can.",
+        )
+    return runner

@@ -1,0 +1,1 @@
+"""Programs that execute a saved model file, one a file, each with one ``RUNNER``."""

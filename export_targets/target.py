@@ -1,0 +1,101 @@
+"""Target: one runtime format, as data and a few functions. See ``targets/`` for each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from edge_models.edge.primitives import Forms
+from edge_models.errors import InputError
+from edge_models.parity import Gate
+from edge_models.registry import collect, named
+from edge_models.spec import FloatRule
+from export_targets import targets
+from export_targets.manifest import Delegation
+from quantize.recipe import Recipe, all_recipes
+
+if TYPE_CHECKING:
+    from torchao.quantization.pt2e.quantizer import Quantizer
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What each hop must reach for one recipe; ``quantize`` only where the recipe quantizes."""
+
+    edge: Gate
+    quantize: Gate | None
+    lower: Gate
+    chain: Gate
+
+
+@dataclass(frozen=True)
+class DelegatedOperator:
+    """An operator inside a delegate: what a profiler needs to name it by its source module."""
+
+    operator: str
+    module: str
+    debug_handle: int
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What a lowering did: what was delegated, and the delegated operators in their order."""
+
+    delegation: Delegation
+    operators: tuple[DelegatedOperator, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One runtime format.
+
+    ``file`` is the model's name in the artifact. ``gates`` has an entry for each recipe that the
+    target can do. ``quantizer`` says what a recipe means here
+    when some modules stay float; ``lower`` writes the model file and
+    says what was delegated; ``inspect`` counts in a saved file its delegates and the operators
+    outside them. ``runner`` names the runner that verifies the saved file.
+    """
+
+    name: str
+    summary: str
+    file: str
+    runner: str
+    default_recipe: str
+    forms: Forms
+    float_rules: tuple[FloatRule, ...]
+    gates: Mapping[str, Gates]
+    quantizer: Callable[[Recipe, tuple[FloatRule, ...]], "Quantizer"]
+    lower: Callable[[torch.export.ExportedProgram, Recipe, Path], Lowered]
+    inspect: Callable[[Path], tuple[int, dict[str, int]]]
+
+    def check(self, recipe: Recipe) -> None:
+        """Raises InputError for a recipe that this target cannot do."""
+        if recipe.name not in self.gates:
+            raise InputError(
+                f"The target {self.name} cannot do the recipe {recipe.name}.",
+                f"It can do {', '.join(self.gates)}.",
+            )
+
+
+@cache
+def all_targets() -> dict[str, Target]:
+    """Every ``TARGET`` of every module in ``export_targets/targets``, by name."""
+    return collect(targets, "TARGET")
+
+
+def target_named(name: str) -> Target:
+    """One target by name. Raises InputError that lists the names there are."""
+    return named(all_targets(), "target", name)
+
+
+def targets_of(recipe: Recipe) -> list[str]:
+    """The names of the targets that can do a recipe."""
+    return [target.name for target in all_targets().values() if recipe.name in target.gates]
+
+
+def recipes_of(target: Target) -> list[str]:
+    """The names of the recipes that a target can do."""
+    return [name for name in all_recipes() if name in target.gates]

@@ -1,0 +1,1 @@
+"""One runtime format a file, each with one ``TARGET``."""

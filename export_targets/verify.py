@@ -1,0 +1,123 @@
+"""``verify``: an artifact's digests, wholeness and every parity hop, from what is on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from edge_models.catalog import model_spec
+from edge_models.checkpoint import load_reference
+from edge_models.edge import edge_form
+from edge_models.errors import InputError
+from edge_models.images import find_images, preprocess_all, read_image
+from edge_models.parity import ParityReport
+from edge_models.reference.heads import SingleOutput, run_eager
+from export_targets import artifact as artifacts
+from export_targets.artifact import Artifact, open_artifact
+from export_targets.hops import judge
+from export_targets.manifest import Delegation
+from export_targets.progress import Reporter
+from export_targets.runner import RunnerError, runner_named
+from export_targets.target import target_named
+
+UNTRUSTED = "the lowered graph can carry code: it is loaded only with --trust-graphs"
+MAX_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The report, and each gate that failed; empty where all held."""
+
+    report: ParityReport
+    problems: tuple[str, ...]
+
+
+def verify(
+    folder: Path, images: Path | None, runner: str | None, trust_graphs: bool, reporter: Reporter
+) -> Verification:
+    """Check an artifact. Without ``images`` on its golden inputs and stored logits: no code from
+    the artifact is run but the model file itself. Raises InputError for a damaged artifact.
+    """
+    with reporter.stage("Digests"):
+        artifact = open_artifact(folder)
+    manifest = artifact.manifest
+    chosen = runner_named(runner or target_named(manifest.target.name).runner, manifest.target.name)
+    if images is None:
+        inputs, source = artifact.inputs(), manifest.golden.source
+        logits, absent = _stored_logits(artifact), dict[str, str]()
+    else:
+        inputs, source = folder_inputs(artifact, images), f"folder {images.name}"
+        logits, absent = fresh_logits(artifact, inputs, trust_graphs, reporter)
+    with reporter.stage(f"Saved file on the runner {chosen.name}"):
+        try:
+            logits["file"] = chosen.run(artifact.model, inputs)
+        except RunnerError as error:
+            raise InputError(str(error), "Build the artifact again.") from error
+    report, problems = judge(
+        manifest, chosen.name, source, logits, absent, held_delegation(artifact)
+    )
+    return Verification(report, problems)
+
+
+def held_delegation(artifact: Artifact) -> Delegation:
+    """What the saved file itself holds, with the manifest's reasons for what fell out."""
+    recorded = artifact.manifest.delegation
+    target = target_named(artifact.manifest.target.name)
+    delegates, undelegated = target.inspect(artifact.model)
+    return recorded.model_copy(update={"delegates": delegates, "undelegated": undelegated})
+
+
+def folder_inputs(artifact: Artifact, folder: Path, limit: int = MAX_IMAGES) -> Tensor:
+    """Images of a folder as model inputs, (samples, B, 3, H, W). Raises InputError."""
+    spec = model_spec(artifact.manifest.model.name)
+    batch, _, height, width = artifact.manifest.input.shape
+    paths = find_images(folder) if folder.is_dir() else []
+    paths = paths[: limit // batch * batch]
+    paths = paths[: len(paths) // batch * batch]
+    if not paths:
+        raise InputError(f"The folder {folder} holds no images to verify on.", "Give another.")
+    try:
+        images = [read_image(path) for path in paths]
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"An image of {folder} cannot be read: {error}", "Remove it.") from error
+    return preprocess_all(images, spec.input, (height, width)).unflatten(0, (-1, batch))
+
+
+def fresh_logits(
+    artifact: Artifact, inputs: Tensor, trust_graphs: bool, reporter: Reporter
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Logits of the programs before the saved file on new inputs, and why some are absent.
+
+    Reference and edge form are made anew from the artifact's FP32 weights.
+    """
+    manifest = artifact.manifest
+    spec = model_spec(manifest.model.name)
+    loaded = load_reference(spec, artifact.folder / artifacts.REFERENCE)
+    batch, _, height, width = manifest.input.shape
+    heads = manifest.output.heads
+    reference = SingleOutput(loaded.module, heads)
+    with reporter.stage("Reference logits"):
+        logits = {"reference": run_eager(reference, inputs)}
+    with reporter.stage("Edge form"):
+        module: torch.nn.Module = reference
+        if manifest.form == "edge":
+            forms = target_named(manifest.target.name).forms
+            module = edge_form(spec, loaded.module, (height, width), batch, heads, forms)
+        logits["edge"] = run_eager(module, inputs)
+    if not trust_graphs:
+        return logits, {"quantized": UNTRUSTED}
+    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers the quantized operators
+
+    with reporter.stage("Quantized logits"):
+        program = torch.export.load(artifact.folder / artifacts.LOWERED)
+        logits["quantized"] = run_eager(program.module(), inputs)
+    return logits, {}
+
+
+def _stored_logits(artifact: Artifact) -> dict[str, Tensor]:
+    return {
+        "reference": artifact.logits("reference"),
+        "edge": artifact.logits("edge"),
+        "quantized": artifact.logits("lowered"),
+    }
