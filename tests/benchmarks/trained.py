@@ -1,0 +1,47 @@
+"""The trained Conformer and labelled photographs that accuracy is judged on.
+
+They are not part of this repository: ``EDGEFORM_TRAINED`` names their folder, by default
+``../shared/data``. It holds ``conformer_tiny_patch16_cifar10_64_half.pth`` (published key layout,
+10 classes, trained at 64 x 64) and CIFAR-10 photographs in ``cifar/{test,calibration}/<class>/``.
+"""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from edge_models.catalog import model_spec
+from edge_models.checkpoint import LoadedModel, load_reference
+from edge_models.images import find_images, preprocess_all, read_image
+from edge_models.spec import InputSpec
+
+MODEL = "conformer_tiny_patch16"
+CHECKPOINT = "conformer_tiny_patch16_cifar10_64_half.pth"
+SIZE = (64, 64)
+INPUT = InputSpec(size=SIZE, crop=1.0)  # as it was trained: a direct bicubic resize
+
+
+def folder() -> Path:
+    """Where the trained checkpoint and the photographs should be."""
+    return Path(os.environ.get("EDGEFORM_TRAINED", "../shared/data"))
+
+
+def absent() -> str:
+    """Why nothing can be measured here; empty where everything is present."""
+    missing = [name for name in (CHECKPOINT, "cifar") if not (folder() / name).exists()]
+    return f"no {', '.join(missing)} in {folder()} (set EDGEFORM_TRAINED)" if missing else ""
+
+
+def model() -> LoadedModel:
+    """The trained Conformer with its weights as float32."""
+    return load_reference(model_spec(MODEL), folder() / CHECKPOINT)
+
+
+def photographs(split: str) -> tuple[Tensor, Tensor]:
+    """Inputs (N, 3, 64, 64) and classes (N) of "test" or "calibration"."""
+    root = folder() / "cifar" / split
+    names = sorted(path.name for path in root.iterdir() if path.is_dir())
+    pairs = [(path, names.index(name)) for name in names for path in find_images(root / name)]
+    inputs = preprocess_all([read_image(path) for path, _ in pairs], INPUT, SIZE)
+    return inputs, torch.tensor([index for _, index in pairs])

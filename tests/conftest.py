@@ -1,0 +1,160 @@
+"""What the tests share: artifacts built once a session, copies to damage, the command line."""
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from edge_models.digits import digits
+from export_targets import artifact, cli, pipeline
+from export_targets.pipeline import BuildResult
+from export_targets.progress import silent_reporter
+from export_targets.request import BuildRequest
+from export_targets.runner import all_runners
+from export_targets.runners import host
+from export_targets.target import DelegatedOperator, Lowered, Target, all_targets
+from quantize.recipe import Recipe
+
+SMALL = "digits_cotnet_simple"  # the model that lowers fastest
+
+Built = Callable[..., BuildResult]
+EdgeformInProcess = Callable[..., "Ran"]
+Copied = Callable[[Path], Path]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished command: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Stdout as one JSON document; fails where anything else stands there."""
+        return json.loads(self.out)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Builds a request when it is first asked for, and gives the same result from then on."""
+    results: dict[BuildRequest, BuildResult] = {}
+
+    def build(
+        model: str = SMALL, target: str = "xnnpack", recipe: str = "fp32", **options: Any
+    ) -> BuildResult:
+        request = BuildRequest(model=model, target=target, recipe=recipe, **options)
+        if request not in results:
+            out = tmp_path_factory.mktemp(f"{model}-{target}-{recipe}") / "artifact"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setitem(all_runners(), "host", host.RUNNER)  # also where a test has another
+                results[request] = pipeline.build(replace(request, out=out), silent_reporter())
+        return results[request]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The published form of the small model, built by the program in a process of its own."""
+    out = tmp_path_factory.mktemp("published") / "artifact"
+    options = ["--recipe", "fp32", "--form", "published", "--out", str(out), "--json"]
+    return in_own_process("build", SMALL, "--target", "xnnpack", *options)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Copied:
+    """Copies an artifact to a place where it may be damaged."""
+
+    def copy(folder: Path) -> Path:
+        return Path(shutil.copytree(folder, tmp_path / f"copy of {folder.name}"))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def digit_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The held-out digits as ``<class>/<number>.png``."""
+    folder = tmp_path_factory.mktemp("digits")
+    for number, (image, label) in enumerate(zip(*digits("held_out"), strict=True)):
+        (folder / str(label)).mkdir(exist_ok=True)
+        image.save(folder / str(label) / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def edgeform(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[EdgeformInProcess]:
+    """Runs the command line in this process."""
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["edgeform", *(str(a) for a in arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ran(ended.value.code, printed.out, printed.err)
+
+    yield run
+    logging.disable(logging.NOTSET)  # the program hides other libraries' log
+
+
+@pytest.fixture
+def runner_here(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The host runner's own code in this process: saves some seconds of imports for each run."""
+
+    def run(model: Path, inputs: Tensor) -> Tensor:
+        folder = tmp_path_factory.mktemp("run")
+        source, result = folder / "inputs.npy", folder / "outputs.npy"
+        np.save(source, inputs.numpy())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["host", str(model), str(source), str(result)])
+            host.main()
+        return torch.from_numpy(np.load(result))
+
+    monkeypatch.setitem(all_runners(), "host", replace(host.RUNNER, run=run))
+
+
+@pytest.fixture
+def without_lowering(built: Built, monkeypatch: pytest.MonkeyPatch) -> Target:
+    """The target xnnpack, whose lowering copies the small model's saved FP32 file."""
+    result = built()
+    target = all_targets()["xnnpack"]
+    rows = json.loads((result.folder / artifact.OPERATORS).read_text(encoding="utf-8"))
+    lowered = Lowered(result.manifest.delegation, tuple(DelegatedOperator(**row) for row in rows))
+
+    def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> Lowered:
+        assert program is not None
+        assert recipe.name == "fp32"
+        shutil.copy(result.folder / target.file, path)
+        return lowered
+
+    quick = replace(target, lower=lower)
+    monkeypatch.setitem(all_targets(), "xnnpack", quick)
+    return quick
+
+
+def in_own_process(*arguments: str, hash_seed: str = "0") -> Ran:
+    """Runs the command line in a new process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "export_targets", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,155 @@
+"""Parity: known values, what cannot be compared, gates, and the report's JSON."""
+
+import json
+import math
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from edge_models.parity import Gate, Hop, HopSpec, ParityReport, compare, measure, skip
+
+SPEC = HopSpec("edge", "reference", "edge form", Gate(min_sqnr_db=30, min_top1_agreement=0.9))
+
+
+def logits(seed: int = 0, rows: int = 8) -> Tensor:
+    return torch.randn(rows, 10, generator=torch.Generator().manual_seed(seed))
+
+
+def noisy(decibels: float, seed: int = 0) -> Tensor:
+    """The logits with all values too large by a share that gives this SQNR."""
+    return logits(seed).double() * (1 + 10 ** (-decibels / 20))
+
+
+def report(*hops: Hop) -> ParityReport:
+    return ParityReport(artifact="a", inputs="golden", hops=hops)
+
+
+@pytest.mark.parametrize("decibels", [-6.0, 0.0, 20.0, 40.0, 99.0])
+def test_sqnr_of_a_known_error(decibels: float) -> None:
+    assert measure(logits(), noisy(decibels)).sqnr_db == pytest.approx(decibels, abs=1e-6)
+
+
+def test_sqnr_is_the_ratio_of_powers() -> None:
+    expected, actual = logits(), logits(1)
+    ratio = (expected**2).sum() / ((expected - actual) ** 2).sum()
+    metrics = measure(expected, actual)
+    assert metrics.sqnr_db == pytest.approx(10 * math.log10(ratio), abs=1e-4)
+    assert metrics.max_abs == pytest.approx((expected - actual).abs().max().item())
+    assert -0.5 < metrics.cosine < 0.5
+
+
+def test_identical_tensors_have_the_highest_value() -> None:
+    metrics = measure(logits(), logits())
+    assert (metrics.sqnr_db, metrics.max_abs, metrics.top1_agreement) == (200.0, 0.0, 1.0)
+    assert metrics.cosine == pytest.approx(1)
+    barely = logits().double()
+    barely[0, 0] *= 1 + 1e-15
+    assert measure(logits(), barely).sqnr_db == 200.0
+
+
+def test_cosine_of_the_opposite_is_minus_one() -> None:
+    assert measure(logits(), -logits()).cosine == pytest.approx(-1)
+
+
+def test_agreement_counts_rows() -> None:
+    actual = logits()
+    for row in (1, 4):
+        actual[row, actual[row].argmin()] = 100.0
+    assert measure(logits(), actual).top1_agreement == 6 / 8
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "reason"),
+    [
+        (logits(), logits().index_fill(1, torch.tensor([2]), float("nan")), "result holds NaN"),
+        (logits().index_fill(0, torch.tensor([2]), float("inf")), logits(), "reference holds NaN"),
+        (logits(), logits() / 0, "result holds NaN or infinite"),
+        (logits()[:0], logits()[:0], "no samples"),
+        (logits(), logits().T, r"shape \(10, 8\) is not \(8, 10\)"),
+        (logits(), logits()[:1], r"shape \(1, 10\)"),
+        (torch.zeros(8, 10), logits(), "reference is all zero"),
+        (torch.zeros(8, 10), torch.zeros(8, 10), "reference is all zero"),
+    ],
+    ids=["nan", "inf", "both inf", "empty", "transposed", "broadcast", "zero", "both zero"],
+)
+def test_what_cannot_be_compared_fails_with_its_reason(
+    expected: Tensor, actual: Tensor, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        measure(expected, actual)
+    hop = compare(SPEC, "host", expected, actual)
+    assert hop.status == "failed"
+    assert hop.sqnr_db is hop.max_abs is hop.cosine is hop.top1_agreement is None
+    assert hop.why
+    assert not report(hop).passed
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "absent"),
+    [(None, logits(), "reference"), (logits(), None, "edge form"), (None, None, "reference")],
+)
+def test_missing_logits_fail(expected: Tensor | None, actual: Tensor | None, absent: str) -> None:
+    hop = compare(SPEC, "host", expected, actual)
+    assert (hop.status, hop.why) == ("failed", f"no logits of {absent}")
+
+
+@pytest.mark.parametrize(("decibels", "status"), [(30.1, "passed"), (29.9, "failed")])
+def test_sqnr_gate(decibels: float, status: str) -> None:
+    hop = compare(SPEC, "host", logits(), noisy(decibels))
+    assert hop.status == status
+    assert ("SQNR 29.9 dB is below 30" in hop.why) == (status == "failed")
+    assert (hop.samples, hop.runner, hop.from_, hop.to) == (8, "host", "reference", "edge form")
+    assert report(hop).passed == (status == "passed")
+
+
+def test_agreement_gate() -> None:
+    expected = logits()
+    expected[0, :2] = 5.0
+    actual = expected.clone()
+    expected[0, 0] += 1e-4
+    actual[0, 1] += 1e-4
+    hop = compare(SPEC, "host", expected, actual)
+    assert hop.status == "failed"
+    assert hop.why == "top-1 agreement 0.875 is below 0.9"
+
+
+def test_report_in_which_nothing_ran_does_not_pass() -> None:
+    skipped = skip(SPEC, "adb", "no phone")
+    assert (skipped.status, skipped.why, skipped.samples) == ("skipped", "no phone", 0)
+    assert not report().passed
+    assert not report(skipped).passed
+
+
+def test_one_failed_hop_fails_the_report() -> None:
+    good = compare(SPEC, "host", logits(), logits())
+    bad = compare(SPEC, "host", logits(), logits(1))
+    assert report(good, skip(SPEC, "adb", "no phone")).passed
+    assert not report(good, bad).passed
+
+
+def test_json_round_trip_names_the_field_from() -> None:
+    hops = (compare(SPEC, "host", logits(), logits(1)), skip(SPEC, "adb", "no phone"))
+    text = report(*hops).model_dump_json(by_alias=True)
+    first = json.loads(text)["hops"][0]
+    assert first["from"] == "reference"
+    assert "from_" not in first
+    assert ParityReport.model_validate_json(text) == report(*hops)
+
+
+@pytest.mark.parametrize("field", ["sqnr_db", "top1_agreement", "status", "from", "gate"])
+def test_a_renamed_field_is_not_read_as_a_default(field: str) -> None:
+    document = compare(SPEC, "host", logits(), logits(1)).model_dump(by_alias=True)
+    document["renamed"] = document.pop(field)
+    with pytest.raises(ValidationError, match=field):
+        Hop.model_validate(document)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_that_are_not_finite_have_no_place_in_a_report(value: float) -> None:
+    document = compare(SPEC, "host", logits(), logits(1)).model_dump(by_alias=True)
+    with pytest.raises(ValidationError, match="sqnr_db"):
+        Hop.model_validate({**document, "sqnr_db": value})
+    with pytest.raises(ValidationError, match="min_sqnr_db"):
+        Gate(min_sqnr_db=value, min_top1_agreement=0.0)

@@ -1,0 +1,220 @@
+"""The command line: exit codes, what it says about bad input, and its JSON documents."""
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from edge_models.catalog import model_specs
+from export_targets import cli, doctor
+from export_targets.target import all_targets, recipes_of
+from quantize.recipe import all_recipes
+from tests.conftest import SMALL, Built, EdgeformInProcess, in_own_process
+
+pytestmark = pytest.mark.usefixtures("runner_here")
+
+BUILD = ("build", SMALL, "--target", "xnnpack")
+COMMANDS = ["list", "build", "verify", "evaluate", "doctor", "demo"]
+# arguments, what must be named, what the remedy must offer
+BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
+    "model": (("build", "resnet", "--target", "xnnpack"), "'resnet'", list(model_specs())),
+    "target": (("build", SMALL, "--target", "abacus"), "'abacus'", list(all_targets())),
+    "recipe": ((*BUILD, "--recipe", "int3"), "'int3'", list(all_recipes())),
+    "size a word": ((*BUILD, "--size", "big"), "'big'", ["224x320"]),
+    "size of three": ((*BUILD, "--size", "1x2x3"), "'1x2x3'", ["224x320"]),
+    "size empty": ((*BUILD, "--size", ""), "''", ["224x320"]),
+    "size in other digits": ((*BUILD, "--size", "٦٤"), "'٦٤'", ["224x320"]),
+    "size negative": ((*BUILD, "--size=-64"), "'-64'", ["224x320"]),
+    "size not a multiple": ((*BUILD, "--size", "64x65"), "64x65", ["32"]),
+    "size zero": ((*BUILD, "--size", "0"), "0x0", ["32"]),
+    "form": ((*BUILD, "--form", "round"), "'round'", ["edge", "published"]),
+    "heads": ((*BUILD, "--heads", "three"), "'three'", ["mean", "both"]),
+    "checkpoint absent": ((*BUILD, "--checkpoint", "none.pth"), "none.pth", ["path"]),
+    "checkpoint ending": ((*BUILD, "--checkpoint", "model.onnx"), ".onnx", [".safetensors"]),
+    "labels absent": ((*BUILD, "--labels", "none.txt"), "none.txt", ["text file"]),
+    "calibration absent": ((*BUILD, "--calibration", "none"), "none", ["synthetic"]),
+    "no calibration": (
+        ("build", "cotnet50_simple", "--target", "xnnpack", "--recipe", "int8"),
+        "int8",
+        ["--calibration DIR", "synthetic"],
+    ),
+    "batch": ((*BUILD, "--batch", "0"), "'--batch'", ["--help"]),
+    "samples": ((*BUILD, "--calibration-samples", "0"), "'--calibration-samples'", ["--help"]),
+    "no target": (("build", SMALL), "'--target'", ["--help"]),
+    "unknown option": ((*BUILD, "--fast"), "--fast", ["--help"]),
+    "unknown command": (("sell",), "'sell'", ["--help"]),
+    "list": (("list", "shoes"), "'shoes'", ["models", "recipes", "targets"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_named_with_a_remedy_and_exits_with_2(
+    name: str, edgeform: EdgeformInProcess
+) -> None:
+    arguments, offender, remedies = BAD[name]
+    ran = edgeform(*arguments)
+    assert ran.code == 2
+    what, remedy = ran.err.strip().splitlines()[-2:]  # after the progress
+    assert offender in what
+    assert all(word in remedy for word in remedies)
+    assert ran.out == ""
+    assert not Path("artifacts").exists()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_with_json_is_one_document(name: str, edgeform: EdgeformInProcess) -> None:
+    arguments, offender, _ = BAD[name]
+    ran = edgeform(*arguments, "--json")
+    assert ran.code == 2
+    assert set(ran.document["error"]) == {"what", "remedy"}
+    assert offender in ran.document["error"]["what"]
+
+
+def test_labels_of_another_count_are_refused(edgeform: EdgeformInProcess) -> None:
+    Path("names.txt").write_text("one\ntwo\n", encoding="utf-8")
+    ran = edgeform(*BUILD, "--labels", "names.txt")
+    assert ran.code == 2
+    assert "2 lines" in ran.err
+    assert "10 classes" in ran.err
+
+
+@pytest.mark.parametrize("target", all_targets())
+@pytest.mark.parametrize("recipe", all_recipes())
+def test_a_pair_that_a_target_cannot_do_is_refused_with_those_it_can(
+    target: str, recipe: str, edgeform: EdgeformInProcess
+) -> None:
+    able = recipes_of(all_targets()[target])
+    if recipe in able:
+        assert recipe in all_targets()[target].gates
+        return
+    ran = edgeform("build", SMALL, "--target", target, "--recipe", recipe)
+    assert ran.code == 2
+    assert all(name in ran.err for name in (target, recipe, *able))
+
+
+@pytest.mark.parametrize("kind", ["models", "recipes", "targets"])
+def test_list_prints_the_catalog(kind: str, edgeform: EdgeformInProcess) -> None:
+    catalogs = {
+        "models": list(model_specs()),
+        "recipes": list(all_recipes()),
+        "targets": list(all_targets()),
+    }
+    rows = edgeform("list", kind, "--json").document
+    assert [row["name"] for row in rows] == catalogs[kind]
+    table = edgeform("list", kind)
+    assert table.code == 0
+    assert all(name in table.out for name in catalogs[kind])
+
+
+def test_list_prints_all_catalogs_and_what_each_target_can_do(edgeform: EdgeformInProcess) -> None:
+    document = edgeform("list", "--json").document
+    assert list(document) == ["models", "recipes", "targets"]
+    for row in document["targets"]:
+        assert row["recipes"].split(", ") == recipes_of(all_targets()[row["name"]])
+        assert row["default"] in row["recipes"].split(", ")
+
+
+def test_doctor_says_what_this_machine_can_do(edgeform: EdgeformInProcess) -> None:
+    ran = edgeform("doctor", "--json")
+    assert ran.code == 0
+    assert set(ran.document) == {"machine", "packages", "abilities"}
+    found = {check["name"]: check for check in ran.document["packages"]}
+    assert found["torch"]["ok"]
+    assert found["executorch"]["found"]
+    abilities = {row["target"]: row for row in ran.document["abilities"]}
+    assert set(abilities) == set(all_targets())
+    assert abilities["xnnpack"]["verify"] == "host"
+    assert "torch" in edgeform("doctor").out
+
+
+def test_doctor_names_an_absent_package(
+    monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    monkeypatch.setattr(doctor, "requires", lambda _: ["abacus>=3", "torch>=999"])
+    ran = edgeform("doctor", "--json")
+    absent, old = ran.document["packages"]
+    assert (absent["found"], absent["ok"]) == ("absent", False)
+    assert absent["remedy"] == "pip install 'abacus>=3'"
+    assert not old["ok"]
+    assert "warning: torch" in ran.err
+    assert all(row["build"].startswith("no:") for row in ran.document["abilities"])
+    assert all(row["verify"] == "no" for row in ran.document["abilities"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_an_interrupted_command_exits_with_130(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    def interrupted() -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "diagnose", interrupted)
+    ran = edgeform("doctor", *arguments)
+    assert ran.code == 130
+    assert "Interrupted." in (ran.document["error"]["what"] if arguments else ran.err)
+
+
+def test_verify_prints_the_report(built: Built, edgeform: EdgeformInProcess) -> None:
+    document = edgeform("verify", built().folder, "--json").document
+    assert set(document) == {"schema_version", "artifact", "inputs", "hops"}
+    hop = document["hops"][0]
+    fields = "name from to runner samples sqnr_db max_abs cosine top1_agreement gate status why"
+    assert list(hop) == fields.split()
+    assert "passed" in edgeform("verify", built().folder).out
+
+
+def test_evaluate_prints_the_report(
+    built: Built, digit_folders: Path, edgeform: EdgeformInProcess
+) -> None:
+    command = ("evaluate", built().folder, "--images", digit_folders, "--limit", "10")
+    document = edgeform(*command, "--json").document
+    assert document["samples"] == 10
+    assert [row["program"] for row in document["programs"]] == ["reference", "file"]
+    assert set(document["programs"][0]) == {"program", "top1", "top5", "agreement"}
+    assert "agreement" in edgeform(*command).out
+
+
+def test_evaluate_refuses_a_folder_without_classes(
+    built: Built, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    ran = edgeform("evaluate", built().folder, "--images", tmp_path)
+    assert ran.code == 2
+    assert "no labelled images" in ran.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_command(command: str, edgeform: EdgeformInProcess) -> None:
+    ran = edgeform(command, "--help")
+    assert ran.code == 0
+    assert "--json" in ran.out
+    assert "--debug" in ran.out
+
+
+def test_no_other_command_is_there() -> None:
+    assert sorted(get_command(cli.app).commands) == sorted(COMMANDS)  # type: ignore[attr-defined]
+
+
+def test_help_needs_no_command(edgeform: EdgeformInProcess) -> None:
+    assert edgeform("--help").code == 0
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_traceback_is_shown_only_with_debug(debug: bool) -> None:
+    ran = in_own_process("list", "shoes", *(["--debug"] if debug else []))
+    assert ran.code == 2
+    assert ("Traceback" in ran.err) == debug
+    assert "There is no list of 'shoes'." in ran.err
+
+
+def test_the_installed_program_is_this_command_line() -> None:
+    (script,) = entry_points(group="console_scripts", name="edgeform")
+    assert script.load() is cli.main
+    assert Path(sys.executable).with_name("edgeform").is_file()

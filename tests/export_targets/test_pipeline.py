@@ -1,0 +1,149 @@
+"""``build`` from the command line, with a lowering that copies a file which was built before."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from export_targets import artifact
+from export_targets.runner import all_runners
+from export_targets.runners import host
+from export_targets.target import Target, all_targets
+from tests.conftest import SMALL, EdgeformInProcess
+from tests.export_targets.made_up import sign_again
+
+pytestmark = pytest.mark.usefixtures("runner_here")
+
+COMMAND = ("build", SMALL, "--target", "xnnpack", "--recipe", "fp32")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def breaking(monkeypatch: pytest.MonkeyPatch, target: Target, error: BaseException) -> None:
+    def lower(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setitem(all_targets(), "xnnpack", replace(target, lower=lower))
+
+
+def test_a_build_says_what_it_made(
+    without_lowering: Target, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    out = tmp_path / "artifact"
+    ran = edgeform(*COMMAND, "--out", out, "--json")
+    assert ran.code == 0
+    assert set(ran.document) == {"artifact", "manifest", "parity"}
+    assert ran.document["artifact"] == str(out)
+    assert [hop["name"] for hop in ran.document["parity"]["hops"]] == ["edge", "lower", "chain"]
+    assert names(tmp_path) == ["artifact"]
+
+
+def test_without_json_the_tables_name_artifact_and_hops(
+    without_lowering: Target, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    ran = edgeform(*COMMAND, "--out", tmp_path / "artifact")
+    assert ran.code == 0
+    for word in ("delegates", "edge", "lower", "chain", "passed"):
+        assert word in ran.out
+    assert "Lowering to xnnpack" in ran.err
+
+
+def test_the_default_place_is_artifacts_and_the_name(
+    without_lowering: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edgeform: EdgeformInProcess,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert edgeform(*COMMAND).code == 0
+    assert names(tmp_path / "artifacts") == [f"{SMALL}-xnnpack-fp32-64x64"]
+
+
+def test_building_again_replaces_the_same_artifact(
+    without_lowering: Target, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    out = tmp_path / "artifact"
+    assert edgeform(*COMMAND, "--out", out).code == 0
+    (out / "stale").write_text("old", encoding="utf-8")
+    assert edgeform(*COMMAND, "--out", out).code == 0
+    assert "stale" not in names(out)
+
+
+def test_another_artifact_is_replaced_only_with_force(
+    without_lowering: Target, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    out = tmp_path / "artifact"
+    assert edgeform(*COMMAND, "--out", out, "--form", "edge").code == 0
+    refused = edgeform(*COMMAND, "--out", out, "--form", "published")
+    assert refused.code == 2
+    assert "its form differ" in refused.err
+    assert artifact.read_manifest(out).form == "edge"
+    # the copied file is of the edge form, which the published one equals
+    assert edgeform(*COMMAND, "--out", out, "--form", "published", "--force").code == 0
+    assert artifact.read_manifest(out).form == "published"
+
+
+def test_a_foreign_folder_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    breaking(monkeypatch, all_targets()["xnnpack"], AssertionError("lowered"))
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    ran = edgeform(*COMMAND, "--out", tmp_path)
+    assert ran.code == 2
+    assert names(tmp_path) == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 2)]
+)
+def test_a_build_that_ends_early_keeps_the_old_artifact(
+    error: BaseException,
+    code: int,
+    without_lowering: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edgeform: EdgeformInProcess,
+) -> None:
+    out = tmp_path / "artifact"
+    assert edgeform(*COMMAND, "--out", out).code == 0
+    old = (out / "manifest.json").read_bytes()
+    breaking(monkeypatch, without_lowering, error)
+    ran = edgeform(*COMMAND, "--out", out)
+    assert ran.code == code
+    assert "Traceback" not in ran.err
+    assert (out / "manifest.json").read_bytes() == old
+    assert names(tmp_path) == ["artifact"]
+
+
+def test_a_file_that_does_not_run_is_reported_without_a_traceback(
+    without_lowering: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edgeform: EdgeformInProcess,
+) -> None:
+    def lower(program: object, recipe: object, path: Path) -> Any:
+        lowered = without_lowering.lower(program, recipe, path)  # type: ignore[arg-type]
+        path.write_bytes(path.read_bytes()[:1000])
+        return lowered
+
+    monkeypatch.setitem(all_targets(), "xnnpack", replace(without_lowering, lower=lower))
+    monkeypatch.setitem(all_runners(), "host", host.RUNNER)  # in a process of its own
+    ran = edgeform(*COMMAND, "--out", tmp_path / "artifact")
+    assert ran.code == 1
+    assert "model.pte" in ran.err
+
+
+def test_labels_of_the_user_are_deployed(
+    without_lowering: Target, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    labels = tmp_path / "names.txt"
+    labels.write_text("".join(f"digit {i}\n" for i in range(10)), encoding="utf-8")
+    out = tmp_path / "artifact"
+    assert edgeform(*COMMAND, "--out", out, "--labels", labels).code == 0
+    opened = artifact.open_artifact(out)
+    assert opened.labels()[3] == "digit 3"
+    sign_again(out)
+    assert artifact.read_manifest(out).files == opened.manifest.files

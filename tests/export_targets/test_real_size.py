@@ -1,0 +1,66 @@
+"""Real-size builds at 224 with random weights, calibrated and judged on different photographs."""
+
+from pathlib import Path
+
+import pytest
+import skimage
+
+from edge_models.images import read_image
+from edge_models.parity import Hop
+from edge_models.photographs import views
+from export_targets.pipeline import build
+from export_targets.progress import silent_reporter
+from export_targets.request import BuildRequest
+
+# Photographs of scikit-image, for calibration; the gate's are scikit-learn's.
+PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
+CALIBRATION_VIEWS = 24
+# What the quantized graph must reach against the edge form in FP32, with room below what was
+# measured (tests/README.md): these are random weights, which flatter INT8.
+MIN_QUANTIZE_DB = {"cotnet": 30.0, "conformer": 25.0}
+ALWAYS = {("cotnet50_simple", "int8"), ("conformer_small_patch16", "int8")}
+MODELS = (
+    "cotnet50_simple",
+    "conformer_tiny_patch16",
+    "conformer_small_patch16",
+    "conformer_base_patch16",
+)
+CASES = [
+    pytest.param(model, recipe, marks=() if (model, recipe) in ALWAYS else pytest.mark.full)
+    for model in MODELS
+    for recipe in ("fp32", "int8", "int8_mixed")
+]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photographs")
+    source = Path(skimage.__file__).parent / "data"
+    images = [read_image(source / name) for name in PHOTOGRAPHS]
+    for index, view in enumerate(views(images, CALIBRATION_VIEWS, seed=1)):
+        view.save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("model", "recipe"), CASES)
+def test_real_size_build_is_whole_and_within_its_gates(
+    model: str, recipe: str, photographs: Path, tmp_path: Path
+) -> None:
+    request = BuildRequest(
+        model=model,
+        target="xnnpack",
+        recipe=recipe,
+        calibration=str(photographs),
+        out=tmp_path / "artifact",
+    )
+    result = build(request, silent_reporter())
+
+    assert result.problems == ()
+    assert result.manifest.delegation.whole
+    assert result.parity is not None
+    hops: dict[str, Hop] = {hop.name: hop for hop in result.parity.hops}
+    assert hops["edge"].sqnr_db is not None
+    assert hops["edge"].sqnr_db >= 100
+    if "quantize" in hops:
+        assert hops["quantize"].sqnr_db is not None
+        assert hops["quantize"].sqnr_db >= MIN_QUANTIZE_DB[result.manifest.model.family]

@@ -1,0 +1,160 @@
+"""Who may import whom, where heavy imports stand, and how long files and functions may be."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("edge_models", "quantize", "export_targets")
+FILES = sorted(path.relative_to(ROOT) for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+
+# A folder: what nothing in it may import.
+FORBIDDEN = {
+    "edge_models": ("executorch", "coremltools", "torchao", "quantize", "export_targets"),
+    "quantize": ("executorch", "coremltools", "export_targets"),
+    "export_targets/interpret": (*PACKAGES, "executorch.runtime"),
+}
+HEAVY = ("executorch", "coremltools")  # imported only inside the functions that need them
+SIBLINGS = (
+    "edge_models/reference",
+    "edge_models/edge",
+    "quantize/recipes",
+    "export_targets/targets",
+)
+# File: the siblings that it may import all the same. In edge/, everything may import these two.
+SHARED_IN_EDGE = {"edge_models.edge.primitives", "edge_models.edge.folding"}
+ALLOWED_SIBLINGS = {
+    "edge_models/reference/cotnet.py": {"edge_models.reference.cot_layer"},
+    "edge_models/edge/cotnet.py": {"edge_models.edge.cot_layer"},
+}
+LONGEST_FILE, LONGEST_FUNCTION = 330, 55
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def modules_of(node: ast.AST) -> list[str]:
+    """The modules that an import statement names; of ``from a import b`` both a and a.b."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "relative import"
+        return [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def imports(path: Path) -> list[str]:
+    return [name for node in ast.walk(parsed(path)) for name in modules_of(node)]
+
+
+def imports_when_loaded(body: list[ast.stmt]) -> Iterator[str]:
+    """Imports that run when the module is loaded: not in functions, not for types alone."""
+    for node in body:
+        yield from modules_of(node)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            yield from imports_when_loaded(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for field in ("body", "orelse", "finalbody", "handlers"):
+                yield from imports_when_loaded(getattr(node, field, []))
+
+
+def is_of(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def under(path: Path, folder: str) -> bool:
+    return path.is_relative_to(folder)
+
+
+def test_there_is_something_to_check() -> None:
+    assert {path.parts[0] for path in FILES} == set(PACKAGES)
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_a_package_imports_only_what_lies_below_it(folder: str) -> None:
+    wrong = [
+        f"{path} imports {name}"
+        for path in FILES
+        if under(path, folder)
+        for name in imports(path)
+        for forbidden in FORBIDDEN[folder]
+        if is_of(name, forbidden)
+    ]
+    assert wrong == []
+
+
+def test_heavy_imports_stand_inside_functions() -> None:
+    wrong = [
+        f"{path} imports {name}"
+        for path in FILES
+        for name in imports_when_loaded(parsed(path).body)
+        if any(is_of(name, heavy) for heavy in HEAVY)
+    ]
+    assert wrong == []
+
+
+def sibling_imports(path: Path, folder: str) -> set[str]:
+    """The modules of a folder that a file in it imports."""
+    package = folder.replace("/", ".")
+    modules = {f"{package}.{other.stem}" for other in (ROOT / folder).glob("*.py")}
+    return {name for name in imports(path) if name in modules}
+
+
+@pytest.mark.parametrize("folder", SIBLINGS)
+def test_siblings_do_not_import_each_other(folder: str) -> None:
+    wrong = {}
+    for path in FILES:
+        if path.parent != Path(folder) or path.name == "__init__.py":
+            continue
+        allowed = ALLOWED_SIBLINGS.get(path.as_posix(), set())
+        if folder == "edge_models/edge":
+            allowed = allowed | SHARED_IN_EDGE
+        if found := sibling_imports(path, folder) - allowed:
+            wrong[path.as_posix()] = found
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("path", ALLOWED_SIBLINGS)
+def test_no_exception_outlives_its_use(path: str) -> None:
+    assert ALLOWED_SIBLINGS[path] <= set(imports(Path(path)))
+
+
+def test_an_edge_file_reads_only_the_reference_of_its_own_name() -> None:
+    wrong = {
+        path.as_posix(): name
+        for path in FILES
+        if under(path, "edge_models/edge")
+        for name in imports(path)
+        if (ROOT / f"{name.replace('.', '/')}.py").is_file()
+        and is_of(name, "edge_models.reference")
+        and name != f"edge_models.reference.{path.stem}"
+    }
+    assert wrong == {}
+
+
+def test_a_reference_knows_nothing_of_the_edge() -> None:
+    wrong = [
+        f"{path} imports {name}"
+        for path in FILES
+        if under(path, "edge_models/reference")
+        for name in imports(path)
+        if is_of(name, "edge_models.edge")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_files_and_functions_stay_short(path: Path) -> None:
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LONGEST_FILE
+    functions = [
+        node
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {name: n for name, n in lengths.items() if n > LONGEST_FUNCTION} == {}
