@@ -17,6 +17,7 @@ from export_targets import show
 from export_targets.progress import stderr_reporter
 from export_targets.runner import RunnerError
 
+CHATTY = ("", "torch", "torchao", "executorch")  # loggers, "" being the root of all
 DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
 
@@ -200,7 +201,8 @@ def _quiet_libraries() -> None:
     from export_targets.doctor import outside_tested_range
 
     warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     for line in outside_tested_range():
         print(f"warning: {line}", file=sys.stderr)
 

@@ -98,6 +98,11 @@ def read_labelled(artifact: Artifact, folder: Path, limit: int | None) -> Labell
     if limit is not None and limit < len(pairs):
         pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]
     batch, _, height, width = artifact.manifest.input.shape
+    if len(pairs) < batch:
+        raise InputError(
+            f"{len(pairs)} images do not fill the artifact's batch of {batch}.",
+            "Give more images or a higher --limit.",
+        )
     pairs = pairs[: len(pairs) // batch * batch]
     spec = model_spec(artifact.manifest.model.name).input
     try:

@@ -110,9 +110,19 @@ def fresh_logits(
     import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers the quantized operators
 
     with reporter.stage("Quantized logits"):
-        program = torch.export.load(artifact.folder / artifacts.LOWERED)
-        logits["quantized"] = run_eager(program.module(), inputs)
+        logits["quantized"] = run_eager(_lowered_graph(artifact), inputs)
     return logits, {}
+
+
+def _lowered_graph(artifact: Artifact) -> torch.nn.Module:
+    path = artifact.folder / artifacts.LOWERED
+    try:
+        return torch.export.load(path).module()
+    except Exception as error:  # torch says nowhere what it raises for a damaged file
+        raise InputError(
+            f"The graph {path} cannot be loaded: {type(error).__name__}: {error}",
+            "Build the artifact again, or verify without --trust-graphs.",
+        ) from error
 
 
 def _stored_logits(artifact: Artifact) -> dict[str, Tensor]:

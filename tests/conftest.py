@@ -109,8 +109,10 @@ def edgeform(
         assert isinstance(ended.value.code, int)
         return Ran(ended.value.code, printed.out, printed.err)
 
+    levels = {name: logging.getLogger(name).level for name in cli.CHATTY}
     yield run
-    logging.disable(logging.NOTSET)  # the program hides other libraries' log
+    for name, level in levels.items():  # the program hides other libraries' log
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture

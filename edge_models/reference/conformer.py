@@ -179,7 +179,8 @@ class Conformer(nn.Module):
         patch_size: image pixels per token along an axis; a multiple of 4.
         base_channel, channel_ratio: width of the convolution branch.
         embed_dim, num_heads: width and heads of the transformer branch.
-        depth: number of stages, a multiple of 3.
+        depth: number of stages, at least 4; the convolution branch halves its map and doubles its
+            channels at one and at two thirds of them.
         num_classes: width of both heads.
     """
 
@@ -194,7 +195,6 @@ class Conformer(nn.Module):
         num_classes: int = 1000,
     ) -> None:
         super().__init__()
-        third = depth // 3
         patch_stride = patch_size // 4
         channels = base_channel * channel_ratio
         self.depth = depth
@@ -214,8 +214,8 @@ class Conformer(nn.Module):
         self.trans_1 = Block(embed_dim, num_heads)
         in_channels = channels
         for index in range(2, depth + 1):
-            level = (index - 1) // third
-            starts_level = level > 0 and (index - 1) % third == 0
+            level = (index - 1) * 3 // depth
+            starts_level = level > (index - 2) * 3 // depth
             out_channels = channels * 2**level
             block = ConvTransBlock(
                 in_channels,
@@ -315,7 +315,7 @@ SPECS = (
             "base_channel": 16,
             "channel_ratio": 1,
             "embed_dim": 48,
-            "depth": 6,
+            "depth": 4,
             "num_heads": 3,
             "num_classes": 10,
         },

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.fx.passes.infra.pass_base import PassResult
@@ -18,6 +18,7 @@ from export_targets.target import DelegatedOperator, Gates, Lowered, Target
 from quantize.recipe import Recipe
 
 if TYPE_CHECKING:
+    from executorch.exir.backend.partitioner import Partitioner
     from torchao.quantization.pt2e.quantizer import Quantizer
 
 # Chosen by measurement on CoTNet-50 and Conformer-S; tests/README.md has the table.
@@ -81,7 +82,6 @@ def _adds_tokens(node: torch.fx.Node) -> bool:
 
 def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> Lowered:
     """Lower to a ``.pte`` at ``path`` and say what XNNPACK took."""
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.backends.xnnpack.utils.configs import (
         get_transform_passes,
         get_xnnpack_edge_compile_config,
@@ -94,7 +94,7 @@ def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> 
         edge = to_edge_transform_and_lower(
             program,
             transform_passes=get_transform_passes([drop_provenance]),
-            partitioner=[XnnpackPartitioner()],
+            partitioner=[partitioner()],
             compile_config=get_xnnpack_edge_compile_config(),
         )
     lowered = read_delegates(edge.exported_program().graph_module, refusals.reasons)
@@ -102,6 +102,21 @@ def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> 
     with path.open("wb") as file:
         executable.write_to_file(file)
     return lowered
+
+
+def partitioner() -> "Partitioner":
+    """XNNPACK's partitioner, which asks for one decomposition of the program instead of three where
+    it takes every operator that it wants kept whole.
+    """
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    class WholePartitioner(XnnpackPartitioner):  # type: ignore[misc]  # the library has no types
+        def ops_to_not_decompose(self, ep: torch.export.ExportedProgram) -> tuple[Any, Any]:
+            kept, takes = super().ops_to_not_decompose(ep)
+            whole = all(takes(node) for node in ep.graph.nodes if node.target in kept)
+            return kept, None if whole else takes
+
+    return WholePartitioner()
 
 
 def drop_provenance(graph_module: torch.fx.GraphModule) -> PassResult:
