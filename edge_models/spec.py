@@ -39,10 +39,15 @@ def _same_key(key: str) -> str:
 
 @dataclass(frozen=True)
 class FloatRule:
-    """A module of the edge form whose operators stay float at INT8: its class name or its path."""
+    """A module of the edge form whose operators stay float at INT8.
+
+    ``module`` is its class name or a part of its path; ``recipes`` the names of the recipes that
+    the rule is for, empty for all.
+    """
 
     module: str
     why: str
+    recipes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def operator_name(node: fx.Node) -> str:
 
 def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
     """The first rule that keeps a node float, if there is one."""
-    names = module_classes(node) | {module_path(node)}
+    names = module_classes(node) | set(module_path(node).split("."))
     return next((rule for rule in rules if rule.module in names), None)
 
 
@@ -81,10 +81,7 @@ def float_modules(
 def _in_int8(node: fx.Node, name: str) -> bool:
     if name in PRODUCTS:
         return _dequantized(node.args[1])
-    users = list(node.users)
-    if len(users) == 1 and operator_name(users[0]) == "relu":
-        users = list(users[0].users)
-    requantized = bool(users) and all("quantize_per_tensor" in str(user.target) for user in users)
+    requantized = all("quantize_per_tensor" in str(user.target) for user in node.users)
     return name == "add" and all(map(_dequantized, node.args)) and requantized
 
 

@@ -66,7 +66,7 @@ class Plan:
     @property
     def float_rules(self) -> tuple[FloatRule, ...]:
         """What stays float at INT8: the target's rules and the model's."""
-        return self.target.float_rules + self.spec.float_rules
+        return self.target.rules(self.spec, self.recipe)
 
     def inputs(self, images: Images) -> Tensor:
         """Images as model inputs, (samples, B, 3, H, W); images that fill no batch are left out."""

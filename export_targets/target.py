@@ -12,7 +12,7 @@ from edge_models.edge.primitives import Forms
 from edge_models.errors import InputError
 from edge_models.parity import Gate
 from edge_models.registry import collect, named
-from edge_models.spec import FloatRule
+from edge_models.spec import FloatRule, ModelSpec
 from export_targets import targets
 from export_targets.manifest import Delegation
 from quantize.recipe import Recipe, all_recipes
@@ -78,6 +78,11 @@ class Target:
                 f"The target {self.name} cannot do the recipe {recipe.name}.",
                 f"It can do {', '.join(self.gates)}.",
             )
+
+    def rules(self, spec: ModelSpec, recipe: Recipe) -> tuple[FloatRule, ...]:
+        """What stays float in a model with a recipe: this target's rules and the model's."""
+        rules = self.float_rules + spec.float_rules
+        return tuple(rule for rule in rules if not rule.recipes or recipe.name in rule.recipes)
 
 
 @cache

@@ -11,7 +11,7 @@ from torchao.quantization.pt2e import (
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec, Quantizer
 
-from quantize.observers import SampledHistogramObserver
+from quantize.observers import RelativeErrorObserver
 from quantize.recipe import Activations
 
 # The smallest scale. The library's 2**-12 is larger than the scale of a value divided by the
@@ -22,7 +22,7 @@ SMALLEST_SCALE = 2.0**-24
 def int8_config(activations: Activations) -> QuantizationConfig:
     """INT8 with one scale an output channel for weights and one scale for each activation.
 
-    Static ranges are those that lose the least of a histogram.
+    Static ranges are those that lose the least of the calibration images.
     """
     activation = QuantizationSpec(
         dtype=torch.int8,
@@ -31,7 +31,7 @@ def int8_config(activations: Activations) -> QuantizationConfig:
         qscheme=torch.per_tensor_affine,
         is_dynamic=activations == "dynamic",
         observer_or_fake_quant_ctr=(
-            SampledHistogramObserver if activations == "static" else PlaceholderObserver
+            RelativeErrorObserver if activations == "static" else PlaceholderObserver
         ).with_args(eps=SMALLEST_SCALE),
     )
     weight = QuantizationSpec(
@@ -61,4 +61,27 @@ def quantize(
         for batch in batches:
             prepared(batch)
             progress()
-    return convert_pt2e(prepared)
+    quantized = convert_pt2e(prepared)
+    drop_saturated_relu(quantized)
+    return quantized
+
+
+def drop_saturated_relu(quantized: fx.GraphModule) -> None:
+    """Leave a ReLU to the saturation of the quantization that follows it.
+
+    before: quantize(ReLU(x)), whose smallest integer stands for zero
+    after:  quantize(x): a negative number saturates at that integer, so the result is the same
+    """
+    for node in list(quantized.graph.nodes):
+        if node.target == torch.ops.aten.relu.default and all(map(_saturates, node.users)):
+            node.replace_all_uses_with(node.args[0])
+            quantized.graph.erase_node(node)
+    quantized.recompile()
+
+
+def _saturates(node: fx.Node) -> bool:
+    """Whether a node quantizes with its smallest integer as zero."""
+    if node.target != torch.ops.quantized_decomposed.quantize_per_tensor.default:
+        return False
+    zero_point, smallest = node.args[2:4]
+    return bool(zero_point == smallest)

@@ -61,23 +61,31 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
             return super().annotate(model)
 
     result = MapQuantizer()
-    result.set_filter_function(lambda node: ruling(node, rules) is None and not _adds_tokens(node))
+    result.set_filter_function(lambda node: ruling(node, rules) is None and _is_of_maps(node))
     if recipe.convolution is not None:
         config = int8_config(recipe.convolution)
         result.set_operator_type(aten.conv2d.default, config)
         # inputs and output of a concatenation share one scale: XNNPACK copies, it does not rescale
         result.set_operator_type(aten.cat.default, config)
         result.set_operator_type(aten.add.Tensor, config)
+        result.set_operator_type(aten.mul.Tensor, config)
     if recipe.linear is not None:
         result.set_operator_type(aten.linear.default, int8_config(recipe.linear))
     return result
 
 
-def _adds_tokens(node: torch.fx.Node) -> bool:
-    """Whether a node adds something other than feature maps: the transformer's residual stream."""
+def _is_of_maps(node: torch.fx.Node) -> bool:
+    """Whether a sum is of feature maps, not of the transformer's residual stream, and a product one
+    of a map with a constant: the copies that upsampling makes. Other operators are never refused.
+    """
     if node.target == torch.ops.aten.relu.default and isinstance(node.args[0], torch.fx.Node):
         node = node.args[0]
-    return bool(node.target == torch.ops.aten.add.Tensor and node.meta["val"].dim() != 4)
+    if node.target == torch.ops.aten.add.Tensor:
+        return bool(node.meta["val"].dim() == 4)
+    if node.target == torch.ops.aten.mul.Tensor:
+        constant = isinstance(node.args[1], torch.fx.Node) and node.args[1].op == "get_attr"
+        return constant and bool(node.meta["val"].dim() == 4)
+    return True
 
 
 def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> Lowered:

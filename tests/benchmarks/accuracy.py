@@ -56,7 +56,7 @@ def quantized_graph(
 ) -> nn.Module:
     """A module quantized as the pipeline does, on these calibration inputs (N, 3, H, W)."""
     program = torch.export.export(module, (calibration[:BATCH],))
-    rules = target.float_rules + model_spec(trained.MODEL).float_rules
+    rules = target.rules(model_spec(trained.MODEL), recipe)
     quantizer = target.quantizer(recipe, rules)
     return quantize(program.module(), quantizer, calibration.split(BATCH), lambda: None)
 

@@ -1,4 +1,4 @@
-"""The sampled histogram observer against the library's on all numbers."""
+"""The relative error observer against the library's histogram observer."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 from torchao.quantization.pt2e import HistogramObserver
 
 from edge_models.parity import measure
-from quantize.observers import SAMPLE, SampledHistogramObserver
+from quantize.observers import SAMPLE, RelativeErrorObserver
 
 INT8 = {
     "dtype": torch.int8,
@@ -15,13 +15,11 @@ INT8 = {
     "qscheme": torch.per_tensor_affine,
     "eps": 2.0**-24,
 }
+MAX_LOSS_DB = 1.0  # 0.1 here, on activations without an image that is far from the others
 
 
-MAX_LOSS_DB = 2.0  # 0.9 here; 0.4 to 1.7 over other seeds and sizes
-
-
-def sqnr(observer: HistogramObserver, x: Tensor) -> float:
-    """Of the activation after a round trip through INT8."""
+def sqnr(observer: HistogramObserver | RelativeErrorObserver, x: Tensor) -> float:
+    """Of the activation after a round trip through INT8, the mean over its images."""
     scale, zero = observer.calculate_qparams()
     rounded = torch.fake_quantize_per_tensor_affine(x, scale.float(), zero.int(), -128, 127)
     return measure(x.flatten(1), rounded.flatten(1)).sqnr_db
@@ -34,75 +32,86 @@ def maps(count: int, size: int, seed: int = 0) -> list[Tensor]:
     return [torch.randn(1, 16, size, size, generator=generator) * scale for _ in range(count)]
 
 
-def observed(batches: list[Tensor]) -> SampledHistogramObserver:
-    """An observer whose range was asked for, which is when it makes its histogram."""
-    observer = SampledHistogramObserver(**INT8)
+def observed(batches: list[Tensor]) -> RelativeErrorObserver:
+    observer = RelativeErrorObserver(**INT8)
     for x in batches:
         observer(x)
-    observer.calculate_qparams()
     return observer
 
 
-def test_small_activations_are_observed_whole() -> None:
-    batches = maps(3, size=16)
-    observer, values = observed(batches), torch.cat(batches)
-    assert observer.histogram.sum() == values.numel()
-    assert (observer.min_val, observer.max_val) == (values.min(), values.max())
-
-
-def test_large_activations_are_sampled_and_lose_little() -> None:
-    whole, batches = HistogramObserver(**INT8), maps(3, size=96)
+def histogram(batches: list[Tensor]) -> HistogramObserver:
+    observer = HistogramObserver(**INT8)
     for x in batches:
-        whole(x)
-    sampled = observed(batches)
-    assert whole.histogram.sum() == sum(x.numel() for x in batches)
-    assert SAMPLE / 2 < sampled.histogram.sum() / len(batches) < 2 * SAMPLE
-    loss = sqnr(whole, torch.cat(batches)) - sqnr(sampled, torch.cat(batches))
-    assert abs(loss) < MAX_LOSS_DB
+        observer(x)
+    return observer
 
 
-def test_every_part_of_an_activation_is_sampled() -> None:
-    (x,) = maps(1, size=96)
-    x[:, 8:] += 50.0
-    histogram = observed([x]).histogram
-    upper = histogram[len(histogram) // 2 :].sum() / histogram.sum()
-    assert upper == pytest.approx(0.5, abs=0.02)
+def scale_of(batches: list[Tensor]) -> float:
+    return float(observed(batches).calculate_qparams()[0])
 
 
-def test_each_image_of_a_batch_is_sampled_as_much_as_alone() -> None:
+@pytest.mark.parametrize("size", [8, 96])
+def test_even_images_lose_no_more_than_by_a_histogram_of_all_numbers(size: int) -> None:
+    batches = maps(3, size)
+    x = torch.cat(batches)
+    assert sqnr(observed(batches), x) > sqnr(histogram(batches), x) - MAX_LOSS_DB
+
+
+def test_one_image_far_beyond_the_others_does_not_take_their_steps() -> None:
+    ordinary = maps(31, size=16)
+    batches = [*ordinary, maps(1, size=16, seed=1)[0] * 100]
+    x = torch.cat(ordinary)
+    assert sqnr(histogram(batches), x) < 15
+    assert sqnr(observed(batches), x) > 23
+
+
+def test_an_image_of_zeros_does_not_decide() -> None:
+    batches = maps(3, size=16)
+    assert scale_of([*batches, torch.zeros_like(batches[0])]) == pytest.approx(scale_of(batches))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_side_without_numbers_takes_no_step(sign: float) -> None:
+    scale, zero = observed([sign * x.abs() for x in maps(2, size=16)]).calculate_qparams()
+    assert zero == (-128 if sign > 0 else 127)
+    assert scale > 0
+
+
+def test_each_image_of_a_batch_counts_as_much_as_alone() -> None:
     batches = maps(4, size=96)
-    alone, together = observed(batches), observed([torch.cat(batches)])
-    assert together.histogram.sum() == pytest.approx(alone.histogram.sum().item(), rel=0.01)
+    assert scale_of([torch.cat(batches)]) == pytest.approx(scale_of(batches))
+
+
+def test_activations_of_several_sizes_share_one_range() -> None:
+    large, small = maps(1, size=96)[0], maps(1, size=16)[0] * 3
+    assert scale_of([large]) < scale_of([large, small]) < scale_of([small]) * 1.01
 
 
 @pytest.mark.parametrize("extreme", [9.0, -9.0])
 def test_extremes_are_always_in_the_sample(extreme: float) -> None:
     (x,) = maps(1, size=96)
     x.view(-1)[12_345] = extreme
-    observer = observed([x])
-    assert extreme in (observer.min_val.item(), observer.max_val.item())
-
-
-def test_a_later_batch_widens_the_range() -> None:
-    first, second = maps(2, size=96)
-    observer = observed([first])
-    narrow = observer.calculate_qparams()[0]
-    assert torch.equal(observer.calculate_qparams()[0], narrow)
-    observer(second * 5)
-    assert observer.calculate_qparams()[0] > 2 * narrow
+    (sample,) = observed([x]).samples
+    assert extreme in sample
+    assert SAMPLE / 2 < sample.numel() < 2 * SAMPLE
 
 
 def test_kept_samples_do_not_change_with_the_activation() -> None:
     (x,) = maps(1, size=16)
-    observer, expected = SampledHistogramObserver(**INT8), observed([x.clone()])
-    observer(x)
+    expected = scale_of([x.clone()])
+    observer = observed([x])
     x.mul_(100)
-    assert torch.equal(observer.calculate_qparams()[0], expected.calculate_qparams()[0])
+    assert float(observer.calculate_qparams()[0]) == expected
 
 
 @pytest.mark.parametrize("size", [16, 96])
 def test_observing_passes_the_activation_through(size: int) -> None:
     (x,) = maps(1, size)
     before = x.clone()
-    assert SampledHistogramObserver(**INT8)(x) is x
+    assert RelativeErrorObserver(**INT8)(x) is x
     assert torch.equal(x, before)
+
+
+def test_an_activation_that_was_never_observed_is_refused() -> None:
+    with pytest.raises(ValueError, match="never observed"):
+        RelativeErrorObserver(**INT8).calculate_qparams()
