@@ -105,10 +105,7 @@ def read_labelled(artifact: Artifact, folder: Path, limit: int | None) -> Labell
         )
     pairs = pairs[: len(pairs) // batch * batch]
     spec = model_spec(artifact.manifest.model.name).input
-    try:
-        inputs = preprocess_all([read_image(path) for path, _ in pairs], spec, (height, width))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"An image of {folder} cannot be read: {error}", "Remove it.") from error
+    inputs = preprocess_all([read_image(path) for path, _ in pairs], spec, (height, width))
     classes = torch.tensor([index for _, index in pairs])
     return LabelledImages(inputs.unflatten(0, (-1, batch)), classes)
 

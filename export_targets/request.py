@@ -121,7 +121,7 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
     with reporter.steps("Images", total) as advance:
         sets = image_sets(plan.spec, source, samples, golden, request.seed, advance)
     for line in sets.calibration.unreadable if sets.calibration else ():
-        reporter.note(f"Skipped, not readable: {line}")
+        reporter.note(f"Skipped: {line}")
     if sets.calibration is not None and len(sets.calibration.images) < request.batch:
         raise InputError(
             f"{len(sets.calibration.images)} calibration images do not fill a batch of "

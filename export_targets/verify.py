@@ -77,10 +77,7 @@ def folder_inputs(artifact: Artifact, folder: Path, limit: int = MAX_IMAGES) -> 
     paths = paths[: len(paths) // batch * batch]
     if not paths:
         raise InputError(f"The folder {folder} holds no images to verify on.", "Give another.")
-    try:
-        images = [read_image(path) for path in paths]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"An image of {folder} cannot be read: {error}", "Remove it.") from error
+    images = [read_image(path) for path in paths]
     return preprocess_all(images, spec.input, (height, width)).unflatten(0, (-1, batch))
 
 
