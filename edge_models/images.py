@@ -34,7 +34,9 @@ def find_images(folder: Path) -> list[Path]:
             f"The folder {error.filename} cannot be read: {error.strerror}.", "Check its rights."
         ) from error
 
-    below = (Path(root, name) for root, _, names in os.walk(folder, onerror=refuse) for name in names)
+    below = (
+        Path(root, name) for root, _, names in os.walk(folder, onerror=refuse) for name in names
+    )
     return sorted(path for path in below if path.suffix.lower() in SUFFIXES and path.is_file())
 
 

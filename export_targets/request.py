@@ -1,5 +1,6 @@
 """What a build was asked for, checked and resolved to the catalogs' entries."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,6 +14,7 @@ from edge_models.images import preprocess_all
 from edge_models.reference.heads import HEADS, Heads
 from edge_models.registry import named
 from edge_models.spec import FloatRule, ModelSpec
+from export_targets.artifact import read_lines
 from export_targets.manifest import artifact_name
 from export_targets.progress import Reporter
 from export_targets.target import Target, target_named
@@ -108,6 +110,10 @@ def resolve(request: BuildRequest) -> Plan:
         )
     name = artifact_name(spec.name, target.name, recipe.name, size, request.batch, request.form)
     out = request.out or Path("artifacts") / name
+    if out.is_symlink() or out.name in ("", ".."):
+        out = Path(os.path.realpath(out))
+    if not out.name:
+        raise InputError(f"The folder {out} cannot be an artifact.", "Choose another --out.")
     return Plan(request, spec, target, recipe, size, name, out)
 
 
@@ -136,12 +142,7 @@ def read_labels(plan: Plan, classes: int) -> tuple[str, ...]:
     path = plan.request.labels
     if path is None:
         return plan.spec.labels if len(plan.spec.labels) == classes else ()
-    try:
-        labels = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The labels {path} cannot be read: {error}", "Give a text file."
-        ) from error
+    labels = read_lines(path)
     if len(labels) != classes:
         raise InputError(
             f"The labels {path} have {len(labels)} lines, but the model has {classes} classes.",
