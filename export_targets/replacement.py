@@ -60,18 +60,17 @@ def _locked(path: Path, out: Path) -> TextIOWrapper:
     """The lock file, open and held until it is closed."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # its last holder removed it, or the folder: once more
-            file = path.open("a")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                    return file
-            except BlockingIOError as error:
-                file.close()
-                raise InputError(
-                    f"Another build into {out} is at work.", "Wait for it, or choose another --out."
-                ) from error
+        file = path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
             file.close()
+            raise InputError(
+                f"Another build into {out} is at work.", "Wait for it, or choose another --out."
+            ) from error
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+        file.close()  # its last holder removed it before this one held it: once more
 
 
 def _bring_back(out: Path) -> None:

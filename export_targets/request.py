@@ -22,6 +22,7 @@ from quantize.calibration import DEFAULT_SAMPLES, SYNTHETIC, Images, ImageSets, 
 from quantize.recipe import Recipe, recipe_named
 
 STRIDE = 32  # of the models' last feature map: H and W are multiples of it
+MAX_PIXELS = 2**24  # of the input, over the whole batch: 200 MB as float32
 GOLDEN_SAMPLES = 16
 Form = Literal["edge", "published"]
 FORMS: tuple[str, ...] = get_args(Form)
@@ -103,6 +104,11 @@ def resolve(request: BuildRequest) -> Plan:
             f"The size {height}x{width} is not possible.",
             f"Height and width are multiples of {STRIDE}.",
         )
+    if request.batch * height * width > MAX_PIXELS:
+        raise InputError(
+            f"A batch of {request.batch} at {height}x{width} is too large.",
+            f"Batch x height x width is at most {MAX_PIXELS}.",
+        )
     if recipe.needs_calibration and request.calibration is None and spec.embedded is None:
         raise InputError(
             f"The recipe {recipe.name} needs images for calibration.",
@@ -128,12 +134,12 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
         sets = image_sets(plan.spec, source, samples, golden, request.seed, advance)
     for line in sets.calibration.unreadable if sets.calibration else ():
         reporter.note(f"Skipped: {line}")
-    if sets.calibration is not None and len(sets.calibration.images) < request.batch:
-        raise InputError(
-            f"{len(sets.calibration.images)} calibration images do not fill a batch of "
-            f"{request.batch}.",
-            "Give more images or a smaller --batch.",
-        )
+    for kind, chosen in (("calibration", sets.calibration), ("golden", sets.golden)):
+        if chosen is not None and len(chosen.images) < request.batch:
+            raise InputError(
+                f"{len(chosen.images)} {kind} images do not fill a batch of {request.batch}.",
+                "Give more images or a smaller --batch.",
+            )
     return sets
 
 

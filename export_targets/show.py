@@ -103,7 +103,11 @@ def diagnosis(found: "Diagnosis") -> None:
         ["package", "found", "remedy"],
         [[check.name, check.found, check.remedy or ABSENT] for check in found.packages],
     )
-    _table("targets", ["target", "build", "verify"], [asdict(a).values() for a in found.abilities])
+    _table(
+        "targets",
+        ["target", "build", "verify", "remedy"],
+        [asdict(a).values() for a in found.abilities],
+    )
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:

@@ -28,12 +28,7 @@ def run(model: Path, inputs: Tensor) -> Tensor:
         limit = SECONDS_TO_START + SECONDS_PER_IMAGE * inputs.shape[0] * inputs.shape[1]
         try:
             child = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                check=False,
-                errors="replace",
-                timeout=limit,
+                command, capture_output=True, errors="replace", check=False, timeout=limit
             )
         except subprocess.TimeoutExpired as error:
             raise RunnerError(
