@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from edge_models.errors import InputError
@@ -47,11 +47,13 @@ def read_image(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata that the pixels do not need
-            with Image.open(path) as image:
+            # by a file, not its name: Pillow maps a named TIFF with its sides swapped, if turned
+            with path.open("rb") as file, Image.open(file) as image:
                 _check_size(image)
                 return to_rgb(ImageOps.exif_transpose(image))
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
-        reason = str(error) or type(error).__name__
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "no known format" if unknown else str(error) or type(error).__name__
         raise InputError(
             f"The image {path} cannot be read: {reason}", "Remove or replace it."
         ) from error

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import traceback
 import warnings
@@ -219,7 +220,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+    if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,5}", part) for part in parts):
         raise InputError(f"The size {text!r} is not a number of pixels.", "Write 224 or 224x320.")
     return int(parts[0]), int(parts[-1])
 
