@@ -20,6 +20,7 @@ from export_targets.manifest import Delegation
 from export_targets.progress import Reporter
 from export_targets.runner import Runner, RunnerError, runner_named
 from export_targets.target import target_named
+from quantize.recipe import recipe_named
 
 UNTRUSTED = "the lowered graph can carry code: it is loaded only with --trust-graphs"
 MAX_IMAGES = 256
@@ -42,7 +43,9 @@ def verify(
     with reporter.stage("Digests"):
         artifact = open_artifact(folder)
     manifest = artifact.manifest
-    chosen = runner_named(runner or target_named(manifest.target.name).runner, manifest.target.name)
+    target = target_named(manifest.target.name)
+    target.check(recipe_named(manifest.recipe))
+    chosen = runner_named(runner or target.runner, target.name)
     if images is None:
         inputs, source = artifact.inputs(), manifest.golden.source
         logits, absent = _stored_logits(artifact), dict[str, str]()

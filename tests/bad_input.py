@@ -1,5 +1,6 @@
 """What tests of bad input share: mutated bytes, and which files a reader opens meanwhile."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from edge_models.errors import InputError
 
+NOBODY = 65534
 Result = TypeVar("Result")
 _open_now: list[set[Path]] = []
 
@@ -34,6 +36,28 @@ def only_inside(folder: Path) -> Iterator[None]:
         opened = _open_now.pop()
     outside = {str(path) for path in opened if not path.resolve().is_relative_to(folder.resolve())}
     assert outside == set()
+
+
+@contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """As a user without rights, where the tests run as root, whom permission bits do not bind.
+
+    The folder is made readable, and not writable.
+    """
+    root = os.geteuid() == 0
+    for above in (folder, *folder.parents[:2]) if root else ():
+        above.chmod(0o755)
+    if root:
+        os.seteuid(NOBODY)
+    else:
+        folder.chmod(0o555)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        else:
+            folder.chmod(0o755)
 
 
 def refused_or(read: Callable[..., Result], *arguments: Any) -> Result | None:
