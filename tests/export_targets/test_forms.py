@@ -58,7 +58,7 @@ def test_verify_accepts_the_published_form(published: Ran, edgeform: EdgeformInP
     assert edgeform("verify", published.document["artifact"]).code == 0
 
 
-# a Core ML file holds generated ids: its target compares all but these
+# Core ML files hold generated ids, so their bytes differ
 SAME_BYTES = [
     target
     for target in all_targets().values()

@@ -169,12 +169,12 @@ def test_a_broken_image_is_named(
 def test_one_class_and_a_folder_with_an_odd_name_can_be_evaluated(
     built: Built, digit_folders: Path, tmp_path: Path, edgeform: EdgeformInProcess
 ) -> None:
-    folder = tmp_path / "[red]odd[/blue]"
+    folder = tmp_path / "[b]"
     shutil.copytree(digit_folders / "3", folder / "3")
     (folder / "4").mkdir()
     ran = edgeform("evaluate", built().folder, "--images", folder, "--limit", 12)
     assert ran.code == 0
-    assert "[red]odd[/blue]" in ran.out
+    assert "[b]" in ran.out  # text, not markup
 
 
 def test_a_damaged_graph_is_refused_with_trust(
