@@ -2,13 +2,13 @@
 
 import hashlib
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -17,11 +17,6 @@ from edge_models.errors import InputError
 from edge_models.spec import ModelSpec, Shape
 
 NESTED = ("state_dict_ema", "state_dict", "model")  # the averaged weights come first
-# what the readers of safetensors and torch raise for bytes that are not theirs
-UNREADABLE = (
-    *(SafetensorError, RuntimeError, ValueError, EOFError, OSError),
-    *(KeyError, IndexError, TypeError, AttributeError),
-)
 FREE = ("num_classes", "groups")  # arguments that differ between checkpoints of one entry
 FORMATS = {".safetensors": "safetensors", ".pth": "torch", ".pt": "torch"}
 
@@ -58,7 +53,8 @@ def load_reference(spec: ModelSpec, checkpoint: Path | None, seed: int = 0) -> L
     module = spec.build(**config)
     module.load_state_dict(tensors, strict=True)
     source = path.name if checkpoint else "embedded"
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return LoadedModel(module.eval(), config, source, sha256, FORMATS[path.suffix], None)
 
 
@@ -74,17 +70,34 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        _refuse_compressed(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"The checkpoint {path} holds more than tensors, or is damaged: {_line(error)}",
             "It was not loaded, as it could run code. Save its state dict alone with torch.save.",
         ) from error
-    except UNREADABLE as error:
+    except Exception as error:  # the readers say nowhere what they raise for a damaged file
         raise InputError(
             f"The checkpoint {path} cannot be read: {_line(error)}", "Fetch or save it again."
         ) from error
-    return _unwrap(content, path)
+    tensors = _unwrap(content, path)
+    for key, tensor in tensors.items():
+        if tensor.numel() * tensor.element_size() > path.stat().st_size:
+            raise InputError(
+                f"The checkpoint {path} is smaller than its tensor {key} of {tuple(tensor.shape)}.",
+                "Save its tensors dense and contiguous.",
+            )
+    return tensors
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Raises ValueError: torch.save compresses nothing, and a bomb unpacks beyond the memory."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > path.stat().st_size:
+            raise ValueError(f"it would unpack to {unpacked} bytes, which are more than it has")
 
 
 def published_tensors(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

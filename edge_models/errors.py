@@ -1,4 +1,4 @@
-"""The error that a user sees: what is wrong and what to do, without a traceback."""
+"""The errors that a user sees: what is wrong and what to do, without a traceback."""
 
 
 class InputError(Exception):
@@ -8,3 +8,7 @@ class InputError(Exception):
         super().__init__(f"{what}\n{remedy}")
         self.what = what
         self.remedy = remedy
+
+
+class RunnerError(Exception):
+    """The runner could not run the file: a crash, a refusal of the runtime, a missing device."""

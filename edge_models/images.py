@@ -4,30 +4,69 @@ The rule, for Python and for every app: EXIF orientation; RGB (grey and 16-bit c
 over black); shorter side resized to round(size / crop); centre crop; / 255; minus mean, over std.
 """
 
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from edge_models.errors import InputError
 from edge_models.spec import InputSpec
+
+# Beyond these a small file could fill the memory, decoded or resized to a model's shorter side.
+# Pillow itself only warns at this many pixels and refuses twice as many.
+MAX_PIXELS = 89_478_485
+MAX_ELONGATION = 100  # longer side over shorter side
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
 
 
 def find_images(folder: Path) -> list[Path]:
-    """The image files below a folder, sorted."""
-    return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+    """The image files below a folder, sorted. Raises InputError where one cannot be listed."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise InputError(
+            f"The folder {error.filename} cannot be read: {error.strerror}.", "Check its rights."
+        ) from error
+
+    below = (
+        Path(root, name) for root, _, names in os.walk(folder, onerror=refuse) for name in names
     )
+    return sorted(path for path in below if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def read_image(path: Path) -> Image.Image:
-    """Decode a file to upright RGB. Raises OSError or ValueError where Pillow cannot."""
-    with Image.open(path) as image:
-        return to_rgb(ImageOps.exif_transpose(image))
+    """Decode a file to upright RGB. Raises InputError for one that Pillow cannot decode, and,
+    before its pixels are allocated, for one that is too large or too long.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata that the pixels do not need
+            # by a file, not its name: Pillow maps a named TIFF with its sides swapped, if turned
+            with path.open("rb") as file, Image.open(file) as image:
+                _check_size(image)
+                return to_rgb(ImageOps.exif_transpose(image))
+    except Exception as error:  # Pillow's decoders raise whatever they stumble on
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "no known format" if unknown else str(error) or type(error).__name__
+        raise InputError(
+            f"The image {path} cannot be read: {reason}", "Remove or replace it."
+        ) from error
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS}")
+    if max(image.size) > MAX_ELONGATION * min(image.size):
+        raise ValueError(
+            f"of {image.width}x{image.height} pixels one side is more than {MAX_ELONGATION} times "
+            "the other"
+        )
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -1,15 +1,9 @@
-"""The artifact folder: written whole or not at all, read only after its digests were checked."""
+"""The artifact folder: its files, read only after their digests were checked."""
 
-import ctypes
 import hashlib
 import json
 import math
-import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +24,7 @@ LOWERED = "evidence/lowered.pt2"
 OPERATORS = "evidence/operators.json"
 GOLDEN = "golden"
 PROGRAMS = ("reference", "edge", "lowered", "expected")  # whose logits stand beside the inputs
+MAX_MANIFEST_BYTES = 16 * 2**20
 REWRITTEN = (MANIFEST, PARITY)  # not listed in the manifest's files, nor is latency/
 
 
@@ -51,6 +46,19 @@ class Artifact:
             "Build the artifact again.",
         )
 
+    def lists(self, relative: str) -> bool:
+        """Whether the manifest lists a file."""
+        return any(entry.path == relative for entry in self.manifest.files)
+
+    def path(self, relative: str) -> Path:
+        """A file that the manifest lists: its digest was checked. Raises InputError for others."""
+        if not self.lists(relative):
+            raise InputError(
+                f"The manifest of {self.folder} does not list {relative} among its files.",
+                "Build the artifact again.",
+            )
+        return inside(self.folder, relative)
+
     def inputs(self) -> Tensor:
         """Golden inputs, (samples, B, 3, H, W)."""
         shape = self.manifest.input.shape
@@ -65,48 +73,76 @@ class Artifact:
 
     def labels(self) -> list[str]:
         """Class names in order; empty where they are not known."""
-        path = self.folder / LABELS
-        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if not self.lists(LABELS):
+            return []
+        labels = read_lines(self.path(LABELS))
+        if len(labels) != self.manifest.model.classes:
+            raise InputError(
+                f"{LABELS} of {self.folder} has {len(labels)} lines, but the model "
+                f"{self.manifest.model.classes} classes.",
+                "Build the artifact again.",
+            )
+        return labels
 
     def _samples(self) -> range:
         return range(self.manifest.golden.samples)
 
     def _floats(self, name: str, shape: Sequence[int]) -> Tensor:
-        path = self.folder / GOLDEN / f"{name}.f32"
-        values = np.fromfile(path, dtype="<f4")
-        expected = math.prod(shape)
-        if values.size != expected:
+        path = self.path(f"{GOLDEN}/{name}.f32")
+        size, expected = path.stat().st_size, 4 * math.prod(shape)
+        if size != expected:
             raise InputError(
-                f"The golden file {path} holds {values.size} numbers, not {expected}.",
+                f"The golden file {path} holds {size} bytes, not {expected}.",
                 "Build the artifact again.",
             )
-        return torch.from_numpy(values).reshape(*shape)
+        return torch.from_numpy(np.fromfile(path, dtype="<f4")).reshape(*shape)
 
 
 def open_artifact(folder: Path) -> Artifact:
     """Read and check an artifact. Raises InputError that names what is wrong with it."""
+    if not folder.exists() and folder.name and old_of(folder).is_dir():
+        folder = old_of(folder)
     manifest = read_manifest(folder)
     for entry in manifest.files:
-        path = inside(folder, entry.path)
-        if not path.is_file():
-            raise InputError(
-                f"The artifact {folder} lacks {entry.path}.", "Copy or build it again."
-            )
-        if path.stat().st_size != entry.bytes or digest(path) != entry.sha256:
-            raise InputError(
-                f"The file {entry.path} of the artifact {folder} is not the one that was built "
-                "(its digest differs).",
-                "Copy or build the artifact again.",
-            )
+        _check_file(folder, entry)
     return Artifact(folder, manifest)
+
+
+def old_of(folder: Path) -> Path:
+    """Where an artifact stands while another takes its name on a system that cannot exchange
+    folders in one step. A build that is killed in between leaves it there.
+    """
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _check_file(folder: Path, entry: FileEntry) -> None:
+    path = inside(folder, entry.path)
+    try:
+        present = path.is_file()
+        intact = present and path.stat().st_size == entry.bytes and digest(path) == entry.sha256
+    except OSError as error:
+        raise InputError(
+            f"The file {entry.path} of the artifact {folder} cannot be read: {error.strerror}.",
+            "Check its rights, or build the artifact again.",
+        ) from error
+    if not present:
+        raise InputError(f"The artifact {folder} lacks {entry.path}.", "Copy or build it again.")
+    if not intact:
+        raise InputError(
+            f"The file {entry.path} of the artifact {folder} is not the one that was built "
+            "(its digest differs).",
+            "Copy or build the artifact again.",
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of an artifact folder, validated. Raises InputError."""
-    path = folder / MANIFEST
+    path = inside(folder, MANIFEST)
     if not path.is_file():
         raise InputError(f"{folder} is not an artifact: it has no {MANIFEST}.", "Check the path.")
     try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ValueError(f"it has more than {MAX_MANIFEST_BYTES} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
         version = str(content["schema_version"])
         if int(version.split(".")[0]) > int(SCHEMA_VERSION.split(".")[0]):
@@ -127,12 +163,28 @@ def inside(folder: Path, relative: str) -> Path:
     pure = PurePosixPath(relative)
     path = folder / pure
     leaves = pure.is_absolute() or ".." in pure.parts or "\\" in relative or not pure.parts
-    if leaves or not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        leaves = leaves or not path.resolve().is_relative_to(folder.resolve())
+    except (ValueError, RuntimeError):  # a null byte in the name; links in a circle
+        leaves = True
+    if leaves:
         raise InputError(
-            f"The manifest of {folder} names {relative!r}, which leads outside the artifact.",
+            f"The artifact {folder} names {relative!r}, which leads outside it.",
             "Do not use this artifact: it was tampered with.",
         )
     return path
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file. Raises InputError where it is none."""
+    try:
+        if not path.is_file():
+            raise ValueError("it is not a file")
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The labels {path} cannot be read: {error}", "Give a text file in UTF-8."
+        ) from error
 
 
 def digest(path: Path) -> str:
@@ -163,7 +215,8 @@ def write_floats(folder: Path, program: str, samples: Tensor) -> None:
     """Write one raw little-endian float32 file a sample."""
     (folder / GOLDEN).mkdir(exist_ok=True)
     for index, sample in enumerate(samples):
-        sample.detach().numpy().astype("<f4").tofile(folder / GOLDEN / f"{program}_{index}.f32")
+        numbers = sample.detach().numpy().astype("<f4").tobytes()
+        (folder / GOLDEN / f"{program}_{index}.f32").write_bytes(numbers)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -177,67 +230,6 @@ def write_parity(folder: Path, report: ParityReport) -> None:
     temporary = folder / f".{PARITY}"
     temporary.write_text(to_json(report.model_dump(mode="json", by_alias=True)), encoding="utf-8")
     temporary.replace(folder / PARITY)
-
-
-def check_replaceable(out: Path, manifest_identity: dict[str, object], force: bool) -> None:
-    """Raises InputError where ``out`` holds something other than this artifact, without force."""
-    if force or not out.exists():
-        return
-    try:
-        identity = read_manifest(out).identity
-    except InputError as error:
-        raise InputError(
-            f"{out} exists and is not an artifact of edgeform.",
-            "Choose another --out, or say --force to replace it.",
-        ) from error
-    differing = [key for key, value in manifest_identity.items() if identity.get(key) != value]
-    if differing:
-        raise InputError(
-            f"{out} holds another artifact: its {', '.join(differing)} differ.",
-            "Choose another --out, or say --force to replace it.",
-        )
-
-
-@contextmanager
-def staging(out: Path) -> Iterator[Path]:
-    """A new folder beside ``out`` to build in; removed at the end, whatever happens."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def publish(staged: Path, out: Path) -> None:
-    """Put a finished folder at its final name: flushed to disk, then exchanged in one step."""
-    for path in staged.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    if not out.exists():
-        staged.rename(out)
-    elif not _exchange(staged, out):
-        replaced = staged.with_name(f"{staged.name}.old")
-        out.rename(replaced)
-        try:
-            staged.rename(out)
-        except OSError:
-            replaced.rename(out)
-            raise
-        shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step where the system can (Linux's renameat2)."""
-    if sys.platform != "linux":
-        return False
-    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "renameat2"):
-        return False
-    return libc.renameat2(here, bytes(one), here, bytes(other), exchange) == 0
 
 
 def _first(error: Exception) -> str:

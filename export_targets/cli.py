@@ -2,23 +2,25 @@
 
 import json
 import logging
+import re
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from edge_models.errors import InputError
-from export_targets import show
+from edge_models.errors import InputError, RunnerError
+from export_targets import show  # and nothing that imports torch: `doctor` runs without it
 from export_targets.progress import stderr_reporter
-from export_targets.runner import RunnerError
 
 CHATTY = ("", "torch", "torchao", "executorch")  # loggers, "" being the root of all
 DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+MAX_SAMPLES, MAX_SEED = 4096, 2**63 - 1
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
 
 app = typer.Typer(
@@ -62,13 +64,15 @@ def build(
     calibration: Annotated[
         str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
     ] = None,
-    calibration_samples: Annotated[int, typer.Option(min=1)] = 128,
+    calibration_samples: Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)] = 128,
     size: Annotated[str | None, typer.Option(help="H or HxW in pixels, multiples of 32.")] = None,
     batch: Annotated[int, typer.Option(min=1)] = 1,
     labels: Annotated[Path | None, typer.Option(help="A text file, one class a line.")] = None,
     heads: Annotated[str, typer.Option(help="mean or both; for models with two heads.")] = "mean",
     form: Annotated[str, typer.Option(help="edge, or published: the naive baseline.")] = "edge",
-    seed: Annotated[int, typer.Option(help="Of random weights and of chosen images.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="The artifact folder itself.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace another artifact.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify")] = False,
@@ -172,8 +176,12 @@ def main() -> None:
     as_json, debug = "--json" in arguments, "--debug" in arguments
     if not debug:
         _quiet_libraries()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name of a file need not be text
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except USAGE_ERROR as error:
@@ -182,18 +190,23 @@ def main() -> None:
     except RunnerError as error:
         _complain(f"The saved file does not run: {error}.", "Nothing was replaced.", as_json)
         code = GATE_FAILED
-    except (InputError, OSError) as error:
+    except (InputError, OSError, ImportError) as error:
         if debug:
             traceback.print_exc()
-        what = error.what if isinstance(error, InputError) else f"{error}."
-        remedy = (
-            error.remedy if isinstance(error, InputError) else "Check the path, rights and space."
-        )
-        _complain(what, remedy, as_json)
+        _complain(*_explained(error), as_json)
         code = BAD_INPUT
     if code == INTERRUPTED:  # typer returns it for Ctrl-C in a command
         _complain("Interrupted.", "Nothing was replaced.", as_json)
     sys.exit(code)
+
+
+def _explained(error: InputError | OSError | ImportError) -> tuple[str, str]:
+    """What is wrong, and the remedy."""
+    if isinstance(error, InputError):
+        return error.what, error.remedy
+    if isinstance(error, ImportError):
+        return f"{error}.", "`edgeform doctor` says what is missing here."
+    return f"{error}.", "Check the path, rights and space."
 
 
 def _quiet_libraries() -> None:
@@ -211,7 +224,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+    if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,5}", part) for part in parts):
         raise InputError(f"The size {text!r} is not a number of pixels.", "Write 224 or 224x320.")
     return int(parts[0]), int(parts[-1])
 

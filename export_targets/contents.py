@@ -3,10 +3,11 @@
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -28,9 +29,11 @@ def write_evidence(
     """Write the FP32 weights, the program that was lowered, and the delegated operators."""
     (folder / "evidence").mkdir()
     state = {key: value.contiguous() for key, value in loaded.module.state_dict().items()}
-    save_file(state, folder / artifact.REFERENCE)
-    (folder / artifact.REFERENCE).chmod(0o644)
-    torch.export.save(program, folder / artifact.LOWERED)
+    # through memory: the libraries' own writers do not raise OSError on a full disk
+    (folder / artifact.REFERENCE).write_bytes(save(state))
+    graph = BytesIO()
+    torch.export.save(program, graph)
+    (folder / artifact.LOWERED).write_bytes(graph.getbuffer())
     rows = json.dumps([asdict(operator) for operator in operators], indent=1)
     (folder / artifact.OPERATORS).write_text(rows + "\n", encoding="utf-8")
 

@@ -1,17 +1,28 @@
-"""``doctor``: what this machine has, and what it can therefore build, verify and run."""
+"""``doctor``: what this machine has, and what it can therefore build, verify and run.
 
+It must work where packages are absent or broken: nothing here imports one before it is asked for.
+"""
+
+import importlib
+import pkgutil
 import platform
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
+from packaging.version import InvalidVersion, Version
 
-from export_targets.runner import all_runners
-from export_targets.target import all_targets
+from export_targets import targets
+
+if TYPE_CHECKING:
+    from export_targets.target import Target
 
 DISTRIBUTION = "edgeform"
+ABSENT = "absent"
+BACKENDS = {"executorch", "coremltools"}  # each needed by some targets; the rest by all
 
 
 @dataclass(frozen=True)
@@ -26,11 +37,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Ability:
-    """Whether a target builds here, and the runners that execute its files here."""
+    """Whether a target builds here, and the runners that execute its files here; else what is
+    missing and the remedy.
+    """
 
     target: str
     build: str
     verify: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -44,21 +58,34 @@ class Diagnosis:
 
 def package_checks() -> list[Check]:
     """Every runtime dependency: its installed version against the tested range."""
-    checks = []
-    for line in requires(DISTRIBUTION) or []:
-        requirement = Requirement(line)
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        wanted = f"{requirement.name}{requirement.specifier}"
-        try:
-            installed = version(requirement.name)
-        except PackageNotFoundError:
-            checks.append(Check(requirement.name, "absent", False, f"pip install '{wanted}'"))
-            continue
-        ok = requirement.specifier.contains(installed, prereleases=True)
-        remedy = "" if ok else f"not tested with {installed}: pip install '{wanted}'"
-        checks.append(Check(requirement.name, installed, ok, remedy))
-    return checks
+    try:
+        lines = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        return [
+            Check(DISTRIBUTION, ABSENT, False, "make install: it is run without being installed")
+        ]
+    requirements = [Requirement(line) for line in lines]
+    return [
+        _check(requirement)
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    ]
+
+
+def _check(requirement: Requirement) -> Check:
+    name, remedy = requirement.name, f"pip install '{requirement.name}{requirement.specifier}'"
+    try:
+        # a damaged installation has metadata without a version: None, or a KeyError
+        installed = version(name) or "unknown"
+    except PackageNotFoundError:
+        return Check(name, ABSENT, False, remedy)
+    except KeyError:
+        installed = "unknown"
+    try:
+        ok = requirement.specifier.contains(Version(installed), prereleases=True)
+    except InvalidVersion:
+        ok = False
+    return Check(name, installed, ok, "" if ok else f"not tested with {installed}: {remedy}")
 
 
 def outside_tested_range() -> list[str]:
@@ -66,7 +93,7 @@ def outside_tested_range() -> list[str]:
     return [
         f"{check.name} {check.found}: {check.remedy}"
         for check in package_checks()
-        if not check.ok and check.found != "absent"
+        if not check.ok and check.found != ABSENT
     ]
 
 
@@ -77,19 +104,35 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "free disk": f"{disk.free / 1e9:.0f} GB",
-        "compiler": shutil.which("c++") or "absent",
+        "compiler": shutil.which("c++") or ABSENT,
     }
 
 
 def abilities(packages: list[Check]) -> list[Ability]:
     """For each target: whether it builds here, and which runners execute its files here."""
-    absent = [check.name for check in packages if check.found == "absent"]
-    rows = []
-    for target in all_targets().values():
-        able = [runner.name for runner in all_runners().values() if target.name in runner.targets]
-        build = f"no: {', '.join(absent)} absent" if absent else "yes"
-        rows.append(Ability(target.name, build, ", ".join(able) if able and not absent else "no"))
-    return rows
+    return [_ability(module.name, packages) for module in pkgutil.iter_modules(targets.__path__)]
+
+
+def _ability(name: str, packages: list[Check]) -> Ability:
+    try:
+        target: Target = importlib.import_module(f"{targets.__name__}.{name}").TARGET
+        from export_targets.runner import all_runners
+
+        runners = all_runners().values()
+    except Exception as error:  # whatever a broken package raises when it is imported
+        what = f"no: {type(error).__name__}: {error}"
+        remedies = {check.name: check.remedy for check in packages}
+        remedy = remedies.get(getattr(error, "name", None) or "")
+        return Ability(name, what, "no", remedy or "install the packages again: make install")
+    others = BACKENDS - set(target.packages)
+    missing = [check for check in packages if check.found == ABSENT and check.name not in others]
+    able = [runner.name for runner in runners if target.name in runner.targets]
+    return Ability(
+        target.name,
+        f"no: {', '.join(check.name for check in missing)} absent" if missing else "yes",
+        ", ".join(able) if able and not missing else "no",
+        "; ".join(check.remedy for check in missing),
+    )
 
 
 def diagnose() -> Diagnosis:

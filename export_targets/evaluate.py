@@ -12,9 +12,9 @@ from edge_models.errors import InputError
 from edge_models.images import find_images, preprocess_all, read_image
 from export_targets.artifact import Artifact, open_artifact
 from export_targets.progress import Reporter
-from export_targets.runner import RunnerError, runner_named
+from export_targets.runner import runner_named
 from export_targets.target import target_named
-from export_targets.verify import fresh_logits
+from export_targets.verify import fresh_logits, saved_logits
 
 
 class Accuracy(BaseModel):
@@ -58,11 +58,13 @@ def evaluate(
     logits, _ = fresh_logits(artifact, labelled.inputs, trust_graphs, reporter)
     target = artifact.manifest.target.name
     runner = runner_named(target_named(target).runner, target)
-    with reporter.stage(f"Saved file on the runner {runner.name}"):
-        try:
-            logits["file"] = runner.run(artifact.model, labelled.inputs)
-        except RunnerError as error:
-            raise InputError(str(error), "Build the artifact again.") from error
+    logits["file"] = saved_logits(artifact, runner, labelled.inputs, reporter)
+    for name, values in logits.items():
+        if values.shape != logits["reference"].shape or not values.isfinite().all():
+            raise InputError(
+                f"The logits of {name} are NaN, infinite or of another shape than the reference's.",
+                "Verify the artifact, or build it again.",
+            )
     reported = {name: logits[name] for name in ("reference", "quantized", "file") if name in logits}
     scores = {name: _one_head(values, len(labelled.classes)) for name, values in reported.items()}
     return EvaluationReport(
@@ -105,10 +107,7 @@ def read_labelled(artifact: Artifact, folder: Path, limit: int | None) -> Labell
         )
     pairs = pairs[: len(pairs) // batch * batch]
     spec = model_spec(artifact.manifest.model.name).input
-    try:
-        inputs = preprocess_all([read_image(path) for path, _ in pairs], spec, (height, width))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"An image of {folder} cannot be read: {error}", "Remove it.") from error
+    inputs = preprocess_all([read_image(path) for path, _ in pairs], spec, (height, width))
     classes = torch.tensor([index for _, index in pairs])
     return LabelledImages(inputs.unflatten(0, (-1, batch)), classes)
 

@@ -10,7 +10,7 @@ from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
-from export_targets import artifact
+from export_targets import artifact, replacement
 from export_targets.contents import describe, write_evidence, write_golden
 from export_targets.graph import float_modules
 from export_targets.hops import judge
@@ -38,9 +38,15 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
     build whose gates fail is left in ``<out>.failed``; the artifact that was there before stays.
     """
     plan = resolve(request)
+    with replacement.sole_build(plan.out):
+        return _build(plan, reporter)
+
+
+def _build(plan: Plan, reporter: Reporter) -> BuildResult:
+    request = plan.request
     loaded = load_reference(plan.spec, request.checkpoint, request.seed)
     labels = read_labels(plan, loaded.classes)
-    artifact.check_replaceable(plan.out, plan.identity(loaded), request.force)
+    replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
     golden = plan.inputs(images.golden)
 
@@ -64,7 +70,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
             logits["quantized"] = run_eager(quantized, golden)
         program = torch.export.export(quantized, (golden[0],))
 
-    with artifact.staging(plan.out) as folder:
+    with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowered = plan.target.lower(program, plan.recipe, folder / plan.target.file)
         with reporter.stage(f"Saved file on the runner {plan.target.runner}"):
@@ -82,7 +88,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
                 parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
                 artifact.write_parity(folder, parity)
             place = plan.out.with_name(f"{plan.out.name}.failed") if problems else plan.out
-            artifact.publish(folder, place)
+            replacement.publish(folder, place)
     return BuildResult(place, manifest, parity, problems)
 
 

@@ -1,5 +1,6 @@
 """What a build was asked for, checked and resolved to the catalogs' entries."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,6 +14,7 @@ from edge_models.images import preprocess_all
 from edge_models.reference.heads import HEADS, Heads
 from edge_models.registry import named
 from edge_models.spec import FloatRule, ModelSpec
+from export_targets.artifact import read_lines
 from export_targets.manifest import artifact_name
 from export_targets.progress import Reporter
 from export_targets.target import Target, target_named
@@ -20,6 +22,7 @@ from quantize.calibration import DEFAULT_SAMPLES, SYNTHETIC, Images, ImageSets, 
 from quantize.recipe import Recipe, recipe_named
 
 STRIDE = 32  # of the models' last feature map: H and W are multiples of it
+MAX_PIXELS = 2**24  # of the input, over the whole batch: 200 MB as float32
 GOLDEN_SAMPLES = 16
 Form = Literal["edge", "published"]
 FORMS: tuple[str, ...] = get_args(Form)
@@ -101,6 +104,11 @@ def resolve(request: BuildRequest) -> Plan:
             f"The size {height}x{width} is not possible.",
             f"Height and width are multiples of {STRIDE}.",
         )
+    if request.batch * height * width > MAX_PIXELS:
+        raise InputError(
+            f"A batch of {request.batch} at {height}x{width} is too large.",
+            f"Batch x height x width is at most {MAX_PIXELS}.",
+        )
     if recipe.needs_calibration and request.calibration is None and spec.embedded is None:
         raise InputError(
             f"The recipe {recipe.name} needs images for calibration.",
@@ -108,6 +116,10 @@ def resolve(request: BuildRequest) -> Plan:
         )
     name = artifact_name(spec.name, target.name, recipe.name, size, request.batch, request.form)
     out = request.out or Path("artifacts") / name
+    if out.is_symlink() or out.name in ("", ".."):
+        out = Path(os.path.realpath(out))
+    if not out.name:
+        raise InputError(f"The folder {out} cannot be an artifact.", "Choose another --out.")
     return Plan(request, spec, target, recipe, size, name, out)
 
 
@@ -121,13 +133,13 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
     with reporter.steps("Images", total) as advance:
         sets = image_sets(plan.spec, source, samples, golden, request.seed, advance)
     for line in sets.calibration.unreadable if sets.calibration else ():
-        reporter.note(f"Skipped, not readable: {line}")
-    if sets.calibration is not None and len(sets.calibration.images) < request.batch:
-        raise InputError(
-            f"{len(sets.calibration.images)} calibration images do not fill a batch of "
-            f"{request.batch}.",
-            "Give more images or a smaller --batch.",
-        )
+        reporter.note(f"Skipped: {line}")
+    for kind, chosen in (("calibration", sets.calibration), ("golden", sets.golden)):
+        if chosen is not None and len(chosen.images) < request.batch:
+            raise InputError(
+                f"{len(chosen.images)} {kind} images do not fill a batch of {request.batch}.",
+                "Give more images or a smaller --batch.",
+            )
     return sets
 
 
@@ -136,12 +148,7 @@ def read_labels(plan: Plan, classes: int) -> tuple[str, ...]:
     path = plan.request.labels
     if path is None:
         return plan.spec.labels if len(plan.spec.labels) == classes else ()
-    try:
-        labels = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The labels {path} cannot be read: {error}", "Give a text file."
-        ) from error
+    labels = read_lines(path)
     if len(labels) != classes:
         raise InputError(
             f"The labels {path} have {len(labels)} lines, but the model has {classes} classes.",

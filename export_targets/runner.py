@@ -8,12 +8,9 @@ from pathlib import Path
 from torch import Tensor
 
 from edge_models.errors import InputError
+from edge_models.errors import RunnerError as RunnerError  # what a runner raises
 from edge_models.registry import collect, named
 from export_targets import runners
-
-
-class RunnerError(Exception):
-    """The runner could not run the file: a crash, a refusal of the runtime, a missing device."""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from edge_models.parity import ParityReport
-from export_targets.demo import DemoRow
-from export_targets.doctor import Diagnosis
-from export_targets.evaluate import EvaluationReport
-from export_targets.pipeline import BuildResult
+if TYPE_CHECKING:
+    from edge_models.parity import ParityReport
+    from export_targets.demo import DemoRow
+    from export_targets.doctor import Diagnosis
+    from export_targets.evaluate import EvaluationReport
+    from export_targets.pipeline import BuildResult
 
 ABSENT = "-"
 PLAIN_WIDTH = 160  # of a table that goes to a file or a pipe
@@ -22,7 +25,7 @@ def catalogs(lists: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
         _table(kind, list(rows[0]), (list(row.values()) for row in rows))
 
 
-def build(result: BuildResult) -> None:
+def build(result: "BuildResult") -> None:
     """An artifact's facts, its hops, and what fell out of the delegate."""
     manifest = result.manifest
     total = sum(entry.bytes for entry in manifest.files if entry.deploy)
@@ -43,7 +46,7 @@ def build(result: BuildResult) -> None:
         parity(result.parity)
 
 
-def parity(report: ParityReport) -> None:
+def parity(report: "ParityReport") -> None:
     """The hops of a parity report."""
     columns = ["hop", "from", "to", "runner", "samples", "SQNR dB", "max abs", "cosine", "top-1"]
     rows = [
@@ -65,7 +68,7 @@ def parity(report: ParityReport) -> None:
     _table(f"Parity on {report.inputs}", [*columns, "gate", "status"], rows)
 
 
-def evaluation(report: EvaluationReport) -> None:
+def evaluation(report: "EvaluationReport") -> None:
     """Accuracy of each program."""
     rows = [
         [p.program, f"{p.top1:.2%}", f"{p.top5:.2%}", f"{p.agreement:.2%}"] for p in report.programs
@@ -74,7 +77,7 @@ def evaluation(report: EvaluationReport) -> None:
     _table(title, ["program", "top-1", "top-5", "agreement with FP32"], rows)
 
 
-def demo(rows: Sequence[DemoRow]) -> None:
+def demo(rows: Sequence["DemoRow"]) -> None:
     """A row for each artifact of the demo."""
     columns = ["artifact", "recipe", "delegates", "MB", "SQNR dB", "top-1 agreement", "gates"]
     cells = [
@@ -92,7 +95,7 @@ def demo(rows: Sequence[DemoRow]) -> None:
     _table("Saved files against the FP32 reference", columns, cells)
 
 
-def diagnosis(found: Diagnosis) -> None:
+def diagnosis(found: "Diagnosis") -> None:
     """This machine, the packages, and what each target can do here."""
     _table("machine", ["what", "found"], found.machine.items())
     _table(
@@ -100,15 +103,19 @@ def diagnosis(found: Diagnosis) -> None:
         ["package", "found", "remedy"],
         [[check.name, check.found, check.remedy or ABSENT] for check in found.packages],
     )
-    _table("targets", ["target", "build", "verify"], [asdict(a).values() for a in found.abilities])
+    _table(
+        "targets",
+        ["target", "build", "verify", "remedy"],
+        [asdict(a).values() for a in found.abilities],
+    )
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")  # names are text, not rich's markup
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)

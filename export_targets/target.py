@@ -56,7 +56,8 @@ class Target:
     target can do. ``quantizer`` says what a recipe means here
     when some modules stay float; ``lower`` writes the model file and
     says what was delegated; ``inspect`` counts in a saved file its delegates and the operators
-    outside them. ``runner`` names the runner that verifies the saved file.
+    outside them. ``runner`` names the runner that verifies the saved file; ``packages`` the
+    backends that lowering imports.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Target:
     quantizer: Callable[[Recipe, tuple[FloatRule, ...]], "Quantizer"]
     lower: Callable[[torch.export.ExportedProgram, Recipe, Path], Lowered]
     inspect: Callable[[Path], tuple[int, dict[str, int]]]
+    packages: tuple[str, ...] = ("executorch",)
 
     def check(self, recipe: Recipe) -> None:
         """Raises InputError for a recipe that this target cannot do."""

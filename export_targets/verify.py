@@ -18,8 +18,9 @@ from export_targets.artifact import Artifact, open_artifact
 from export_targets.hops import judge
 from export_targets.manifest import Delegation
 from export_targets.progress import Reporter
-from export_targets.runner import RunnerError, runner_named
+from export_targets.runner import Runner, RunnerError, runner_named
 from export_targets.target import target_named
+from quantize.recipe import recipe_named
 
 UNTRUSTED = "the lowered graph can carry code: it is loaded only with --trust-graphs"
 MAX_IMAGES = 256
@@ -42,29 +43,42 @@ def verify(
     with reporter.stage("Digests"):
         artifact = open_artifact(folder)
     manifest = artifact.manifest
-    chosen = runner_named(runner or target_named(manifest.target.name).runner, manifest.target.name)
+    target = target_named(manifest.target.name)
+    target.check(recipe_named(manifest.recipe))
+    chosen = runner_named(runner or target.runner, target.name)
     if images is None:
         inputs, source = artifact.inputs(), manifest.golden.source
         logits, absent = _stored_logits(artifact), dict[str, str]()
     else:
         inputs, source = folder_inputs(artifact, images), f"folder {images.name}"
         logits, absent = fresh_logits(artifact, inputs, trust_graphs, reporter)
-    with reporter.stage(f"Saved file on the runner {chosen.name}"):
-        try:
-            logits["file"] = chosen.run(artifact.model, inputs)
-        except RunnerError as error:
-            raise InputError(str(error), "Build the artifact again.") from error
+    logits["file"] = saved_logits(artifact, chosen, inputs, reporter)
     report, problems = judge(
         manifest, chosen.name, source, logits, absent, held_delegation(artifact)
     )
     return Verification(report, problems)
 
 
+def saved_logits(artifact: Artifact, runner: Runner, inputs: Tensor, reporter: Reporter) -> Tensor:
+    """Logits of the saved file, (samples, rows, classes). Raises InputError if it does not run."""
+    with reporter.stage(f"Saved file on the runner {runner.name}"):
+        try:
+            return runner.run(artifact.model, inputs)
+        except RunnerError as error:
+            raise InputError(f"{error}.", "Build the artifact again.") from error
+
+
 def held_delegation(artifact: Artifact) -> Delegation:
     """What the saved file itself holds, with the manifest's reasons for what fell out."""
     recorded = artifact.manifest.delegation
     target = target_named(artifact.manifest.target.name)
-    delegates, undelegated = target.inspect(artifact.model)
+    try:
+        delegates, undelegated = target.inspect(artifact.model)
+    except Exception as error:  # the formats' readers say nowhere what they raise
+        raise InputError(
+            f"The model file {artifact.model} cannot be read: {type(error).__name__}: {error}",
+            "Build the artifact again.",
+        ) from error
     return recorded.model_copy(update={"delegates": delegates, "undelegated": undelegated})
 
 
@@ -77,10 +91,7 @@ def folder_inputs(artifact: Artifact, folder: Path, limit: int = MAX_IMAGES) -> 
     paths = paths[: len(paths) // batch * batch]
     if not paths:
         raise InputError(f"The folder {folder} holds no images to verify on.", "Give another.")
-    try:
-        images = [read_image(path) for path in paths]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"An image of {folder} cannot be read: {error}", "Remove it.") from error
+    images = [read_image(path) for path in paths]
     return preprocess_all(images, spec.input, (height, width)).unflatten(0, (-1, batch))
 
 
@@ -93,7 +104,7 @@ def fresh_logits(
     """
     manifest = artifact.manifest
     spec = model_spec(manifest.model.name)
-    loaded = load_reference(spec, artifact.folder / artifacts.REFERENCE)
+    loaded = load_reference(spec, artifact.path(artifacts.REFERENCE))
     batch, _, height, width = manifest.input.shape
     heads = manifest.output.heads
     reference = SingleOutput(loaded.module, heads)
@@ -107,20 +118,20 @@ def fresh_logits(
         logits["edge"] = run_eager(module, inputs)
     if not trust_graphs:
         return logits, {"quantized": UNTRUSTED}
-    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers the quantized operators
-
     with reporter.stage("Quantized logits"):
-        logits["quantized"] = run_eager(_lowered_graph(artifact), inputs)
+        logits["quantized"] = _lowered_logits(artifact, inputs)
     return logits, {}
 
 
-def _lowered_graph(artifact: Artifact) -> torch.nn.Module:
-    path = artifact.folder / artifacts.LOWERED
+def _lowered_logits(artifact: Artifact, inputs: Tensor) -> Tensor:
+    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers the quantized operators
+
+    path = artifact.path(artifacts.LOWERED)
     try:
-        return torch.export.load(path).module()
+        return run_eager(torch.export.load(path).module(), inputs)
     except Exception as error:  # torch says nowhere what it raises for a damaged file
         raise InputError(
-            f"The graph {path} cannot be loaded: {type(error).__name__}: {error}",
+            f"The graph {path} cannot be run: {type(error).__name__}: {error}",
             "Build the artifact again, or verify without --trust-graphs.",
         ) from error
 

@@ -124,13 +124,13 @@ def _from_folder(
     for path in chosen:
         try:
             images.append(read_image(path))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            unreadable.append(f"{path}: {error}")
+        except InputError as error:
+            unreadable.append(error.what)
         progress()
     if len(unreadable) > UNREADABLE_SHARE * len(chosen):
         raise InputError(
             f"{len(unreadable)} of {len(chosen)} images of {folder} cannot be read; "
-            f"the first is {unreadable[0]}",
+            f"the first: {unreadable[0]}",
             "Remove or replace the broken files.",
         )
     gate = tuple(images[:held_out])

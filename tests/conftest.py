@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor
 
 from edge_models.digits import digits
@@ -25,6 +26,9 @@ from export_targets.runner import all_runners
 from export_targets.runners import host
 from export_targets.target import DelegatedOperator, Lowered, Target, all_targets
 from quantize.recipe import Recipe
+
+settings.register_profile("edgeform", max_examples=200, deadline=None, derandomize=True)
+settings.load_profile("edgeform")
 
 SMALL = "digits_cotnet_simple"  # the model that lowers fastest
 

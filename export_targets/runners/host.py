@@ -14,6 +14,10 @@ from torch import Tensor
 
 from export_targets.runner import Runner, RunnerError
 
+# A damaged file can also run for ever. A whole process takes about 5 s to start, and the largest
+# model less than 1 s an image on a slow core.
+SECONDS_TO_START, SECONDS_PER_IMAGE = 300, 60
+
 
 def run(model: Path, inputs: Tensor) -> Tensor:
     """Logits (samples, rows, classes) of a ``.pte`` for inputs (samples, B, 3, H, W)."""
@@ -21,7 +25,15 @@ def run(model: Path, inputs: Tensor) -> Tensor:
         source, result = Path(folder, "inputs.npy"), Path(folder, "outputs.npy")
         np.save(source, inputs.numpy())
         command = [sys.executable, "-m", __spec__.name, str(model), str(source), str(result)]
-        child = subprocess.run(command, capture_output=True, text=True, check=False)
+        limit = SECONDS_TO_START + SECONDS_PER_IMAGE * inputs.shape[0] * inputs.shape[1]
+        try:
+            child = subprocess.run(
+                command, capture_output=True, errors="replace", check=False, timeout=limit
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RunnerError(
+                f"the ExecuTorch runtime did not end within {limit} s on {model.name}"
+            ) from error
         if child.returncode != 0:
             lines = [line for line in child.stderr.splitlines() if line.strip()]
             raise RunnerError(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_models.errors import InputError
 from edge_models.images import find_images, read_image, to_rgb
 
 UPRIGHT = {
@@ -129,10 +130,11 @@ def to_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(30)])
-def test_a_broken_file_raises_what_callers_catch(content: bytes, tmp_path: Path) -> None:
+def test_a_broken_file_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "image.png").write_bytes(content)
-    with pytest.raises((OSError, ValueError, SyntaxError)):
+    with pytest.raises(InputError, match=r"image\.png cannot be read") as error:
         read_image(tmp_path / "image.png")
+    assert error.value.remedy
 
 
 def test_images_are_found_below_a_folder_in_order(tmp_path: Path) -> None:

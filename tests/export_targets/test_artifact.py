@@ -1,5 +1,6 @@
 """A damaged artifact is refused: what is wrong and what to do, exit 2, before a model is loaded."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,9 +79,39 @@ def cut_a_golden_number(folder: Path) -> None:
     sign_again(folder)
 
 
+def append_a_golden_byte(folder: Path) -> None:
+    with (folder / "golden" / "input_1.f32").open("ab") as file:
+        file.write(b"\0")
+    sign_again(folder)
+
+
+def replace_the_manifest_by_a_pipe(folder: Path) -> None:
+    (folder / artifact.MANIFEST).unlink()
+    os.mkfifo(folder / artifact.MANIFEST)  # reading it would wait for ever
+
+
 def drop_a_golden_file(folder: Path) -> None:
     (folder / "golden" / "reference_1.f32").unlink()
     sign_again(folder)
+
+
+def link_the_manifest_out(folder: Path) -> None:
+    outside = folder.parent / "outside.json"
+    (folder / artifact.MANIFEST).rename(outside)
+    (folder / artifact.MANIFEST).symlink_to(outside)
+
+
+def link_in_a_circle(folder: Path) -> None:
+    (folder / "labels.txt").unlink()
+    (folder / "labels.txt").symlink_to("labels.txt")
+
+
+def swap_for_an_unlisted_link_out(folder: Path) -> None:
+    """A golden file that no digest covers, and that leads outside."""
+    outside = folder.parent / "outside.f32"
+    (folder / "golden" / "input_0.f32").rename(outside)
+    sign_again(folder)
+    (folder / "golden" / "input_0.f32").symlink_to(outside)
 
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
@@ -132,6 +163,18 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda folder: edit(folder, lambda content: content["target"].update(name="abacus")),
         "abacus",
     ),
+    "recipe of another target": (
+        lambda folder: edit(folder, lambda content: content.update(recipe="fp16")),
+        "fp16",
+    ),
+    "null byte in a path": (name_a_path("golden\0"), "golden"),
+    "a path too long for the system": (name_a_path("n" * 5000), "nnn"),
+    "manifest linked out": (link_the_manifest_out, "manifest.json"),
+    "link in a circle": (link_in_a_circle, "labels.txt"),
+    "unlisted golden file linked out": (swap_for_an_unlisted_link_out, "golden/input_0.f32"),
+    "manifest of 20 MB": (write_the_manifest(b" " * 20_000_000 + b"{}"), "damaged"),
+    "manifest a pipe": (replace_the_manifest_by_a_pipe, "not an artifact"),
+    "golden byte appended": (append_a_golden_byte, "input_1.f32"),
     "no manifest": (lambda folder: (folder / artifact.MANIFEST).unlink(), "not an artifact"),
 }
 
@@ -148,6 +191,22 @@ def test_damage_is_refused_with_a_remedy(
     assert offender in what
     assert remedy
     assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"one\ntwo\n", b"\n".join([b"name"] * 11), b"\xff\n" * 10]
+)
+def test_labels_of_another_count_or_no_text_are_refused(content: bytes, folder: Path) -> None:
+    (folder / "labels.txt").write_bytes(content)
+    sign_again(folder)
+    with pytest.raises(InputError, match=r"labels\.txt"):
+        open_artifact(folder).labels()
+
+
+def test_an_artifact_without_labels_has_none(folder: Path) -> None:
+    (folder / "labels.txt").unlink()
+    sign_again(folder)
+    assert open_artifact(folder).labels() == []
 
 
 @pytest.mark.parametrize("name", ["changed byte", "absolute path", "newer major version"])

@@ -29,6 +29,24 @@ BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "size in other digits": ((*BUILD, "--size", "٦٤"), "'٦٤'", ["224x320"]),
     "size negative": ((*BUILD, "--size=-64"), "'-64'", ["224x320"]),
     "size not a multiple": ((*BUILD, "--size", "64x65"), "64x65", ["32"]),
+    "size of 5000 digits": ((*BUILD, "--size", "9" * 5000), "999", ["224x320"]),
+    "size too large": ((*BUILD, "--size", "96000"), "96000x96000", ["at most"]),
+    "batch too large": ((*BUILD, "--batch", "999999"), "batch of 999999", ["at most"]),
+    "batch of more images than there are": (
+        (*BUILD, "--recipe", "fp32", "--batch", "460"),
+        "450 golden images",
+        ["--batch"],
+    ),
+    "seed negative": ((*BUILD, "--seed=-1"), "'--seed'", ["--help"]),
+    "seed too large": ((*BUILD, "--seed", "9" * 30), "'--seed'", ["--help"]),
+    "samples too many": ((*BUILD, "--calibration-samples", "99999"), "samples'", ["--help"]),
+    "out the root": ((*BUILD, "--out", "/"), "/", ["--out"]),
+    "out not a possible name": ((*BUILD, "--out", "n" * 300), "nnn", ["Check the path"]),
+    "out in no file system": ((*BUILD, "--out", "/proc/artifact"), "/proc", ["Check the path"]),
+    "out below a file": ((*BUILD, "--out", f"{__file__}/artifact"), __file__, ["Check the path"]),
+    "out here": ((*BUILD, "--out", "."), "not an artifact", ["--force"]),
+    "labels no file": ((*BUILD, "--labels", "/dev/zero"), "/dev/zero", ["text file"]),
+    "artifact not a name": (("verify", "\udcff[/b]"), "[/b]", ["path"]),
     "size zero": ((*BUILD, "--size", "0"), "0x0", ["32"]),
     "form": ((*BUILD, "--form", "round"), "'round'", ["edge", "published"]),
     "heads": ((*BUILD, "--heads", "three"), "'three'", ["mean", "both"]),
@@ -120,33 +138,6 @@ def test_list_prints_all_catalogs_and_what_each_target_can_do(edgeform: Edgeform
     for row in document["targets"]:
         assert row["recipes"].split(", ") == recipes_of(all_targets()[row["name"]])
         assert row["default"] in row["recipes"].split(", ")
-
-
-def test_doctor_says_what_this_machine_can_do(edgeform: EdgeformInProcess) -> None:
-    ran = edgeform("doctor", "--json")
-    assert ran.code == 0
-    assert set(ran.document) == {"machine", "packages", "abilities"}
-    found = {check["name"]: check for check in ran.document["packages"]}
-    assert found["torch"]["ok"]
-    assert found["executorch"]["found"]
-    abilities = {row["target"]: row for row in ran.document["abilities"]}
-    assert set(abilities) == set(all_targets())
-    assert abilities["xnnpack"]["verify"] == "host"
-    assert "torch" in edgeform("doctor").out
-
-
-def test_doctor_names_an_absent_package(
-    monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
-) -> None:
-    monkeypatch.setattr(doctor, "requires", lambda _: ["abacus>=3", "torch>=999"])
-    ran = edgeform("doctor", "--json")
-    absent, old = ran.document["packages"]
-    assert (absent["found"], absent["ok"]) == ("absent", False)
-    assert absent["remedy"] == "pip install 'abacus>=3'"
-    assert not old["ok"]
-    assert "warning: torch" in ran.err
-    assert all(row["build"].startswith("no:") for row in ran.document["abilities"])
-    assert all(row["verify"] == "no" for row in ran.document["abilities"])
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])

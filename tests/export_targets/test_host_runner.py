@@ -1,17 +1,24 @@
 """The host runner: a file that the runtime cannot run ends the child process, not the program."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_models.errors import InputError
 from export_targets.artifact import open_artifact
 from export_targets.runner import RunnerError, all_runners, runner_named
 from export_targets.runners import host
 from export_targets.target import all_targets
+from export_targets.verify import held_delegation
+from tests.bad_input import mutated, refused_or
 from tests.conftest import Built, Copied, EdgeformInProcess
 from tests.export_targets.made_up import sign_again
+
+HEAD = 20_000  # bytes of a file that hold its program; weights follow
 
 
 def shorten(model: Path, share: float) -> None:
@@ -40,6 +47,43 @@ def test_the_command_line_says_so_and_exits_with_2(
     assert "model.pte" in ran.err
     assert "Build the artifact again." in ran.err
     assert "Traceback" not in ran.err
+
+
+@given(data=st.data())
+def test_a_mutated_file_is_inspected_or_refused(
+    data: st.DataObject, built: Built, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    artifact = open_artifact(built().folder)
+    whole = artifact.model.read_bytes()
+    head, tail = whole[:HEAD], whole[HEAD:]
+    mutant = tmp_path_factory.getbasetemp() / "mutant"
+    mutant.mkdir(exist_ok=True)
+    (mutant / "model.pte").write_bytes(data.draw(mutated(head)) + tail)
+    refused_or(held_delegation, replace(artifact, folder=mutant))
+
+
+@pytest.mark.parametrize("place", [4, 32, 400, 2_000, 9_000])
+def test_a_file_with_changed_bytes_ends_with_a_code_of_the_contract(
+    place: int, built: Built, copied: Copied, edgeform: EdgeformInProcess
+) -> None:
+    folder = copied(built().folder)
+    content = bytearray((folder / "model.pte").read_bytes())
+    content[place : place + 64] = bytes(255 - byte for byte in content[place : place + 64])
+    (folder / "model.pte").write_bytes(content)
+    sign_again(folder)
+    ran = edgeform("verify", folder)
+    assert ran.code in (1, 2)
+    assert "Traceback" not in ran.err
+
+
+def test_a_file_that_runs_for_ever_is_stopped(
+    built: Built, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    monkeypatch.setattr(host, "SECONDS_TO_START", 0.5)  # a process takes longer to start
+    monkeypatch.setattr(host, "SECONDS_PER_IMAGE", 0)
+    ran = edgeform("verify", built().folder)
+    assert ran.code == 2
+    assert "did not end within 0.5 s on model.pte" in ran.err
 
 
 def test_inputs_of_another_shape_are_a_runner_error(built: Built) -> None:

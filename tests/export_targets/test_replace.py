@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from edge_models.errors import InputError
-from export_targets import artifact
-from export_targets.artifact import check_replaceable, open_artifact, publish, staging
+from export_targets import replacement
+from export_targets.artifact import open_artifact
+from export_targets.replacement import check_replaceable, publish, staging
 from tests.export_targets.made_up import CONTENT, made_up_manifest, write_made_up
 
 IDENTITY = made_up_manifest().identity
@@ -74,7 +75,7 @@ def test_publishing_replaces_the_old_content_and_leaves_nothing_else(
     at_once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not at_once:
-        monkeypatch.setattr(artifact, "_exchange", lambda *_: False)
+        monkeypatch.setattr(replacement, "_exchange", lambda *_: False)
     out = tmp_path / "artifact"
     out.mkdir()
     (out / "old").write_text("old", encoding="utf-8")
@@ -105,7 +106,7 @@ def test_publishing_that_breaks_at_the_exchange_keeps_the_old_artifact(
             raise OSError("no space")
         return rename(path, target)
 
-    monkeypatch.setattr(artifact, "_exchange", lambda *_: False)  # as on systems without it
+    monkeypatch.setattr(replacement, "_exchange", lambda *_: False)  # as on systems without it
     monkeypatch.setattr(Path, "rename", refuse_the_new)
     with pytest.raises(OSError, match="no space"):
         publish(staged, out)

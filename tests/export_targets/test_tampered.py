@@ -29,6 +29,16 @@ def change_golden(program: str) -> Callable[[Path, Built, Ran], None]:
     return change
 
 
+def spoil_golden(program: str) -> Callable[[Path, Built, Ran], None]:
+    def spoil(folder: Path, built: Built, published: Ran) -> None:
+        path = folder / "golden" / f"{program}_0.f32"
+        values = np.fromfile(path, dtype="<f4")
+        values[7] = np.nan
+        values.tofile(path)
+
+    return spoil
+
+
 def zero_weights(folder: Path, built: Built, published: Ran) -> None:
     content = bytearray((folder / "model.pte").read_bytes())
     middle = len(content) // 2
@@ -51,6 +61,8 @@ TAMPERED: dict[str, tuple[str, Callable[[Path, Built, Ran], None], str]] = {
     "stored lowered logits": ("int8", change_golden("lowered"), "hop quantize: SQNR"),
     "stored reference logits": ("fp32", change_golden("reference"), "hop chain: SQNR"),
     "inputs": ("fp32", change_golden("input"), "hop lower: SQNR"),
+    "a NaN in the inputs": ("fp32", spoil_golden("input"), "the result holds NaN"),
+    "a NaN in the stored logits": ("fp32", spoil_golden("edge"), "the result holds NaN"),
     "weights of the saved file": ("fp32", zero_weights, "hop lower: SQNR"),
     "the saved file of another model": ("fp32", take_another_model, "hop lower: SQNR"),
     "the file of the published form": ("fp32", take_the_published_file, "wholeness: "),

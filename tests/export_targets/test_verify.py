@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from edge_models.digits import digits
 from export_targets import verify
 from export_targets.artifact import LOWERED
 from export_targets.progress import silent_reporter
+from export_targets.runner import all_runners
 from tests.conftest import Built, Copied, EdgeformInProcess
 from tests.export_targets.made_up import sign_again
 
@@ -119,6 +122,59 @@ def test_the_payload_would_run_if_it_were_loaded(
     with contextlib.suppress(Exception):
         torch.export.load(folder / LOWERED)
     assert marker.exists()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_with_trust_it_is_reached_only_where_the_graph_is_needed(
+    asked: bool,
+    built: Built,
+    copied: Copied,
+    tmp_path: Path,
+    images: Path,
+    edgeform: EdgeformInProcess,
+) -> None:
+    folder, marker = copied(built().folder), tmp_path / "marker"
+    plant(folder, marker)
+    new = ("--images", images) if asked else ()  # the golden inputs have stored logits
+    edgeform("verify", folder, "--trust-graphs", *new)
+    assert marker.exists() == asked
+
+
+def test_evaluate_refuses_logits_that_are_not_finite(
+    built: Built, digit_folders: Path, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    runner = all_runners()["host"]
+    broken = replace(runner, run=lambda model, inputs: runner.run(model, inputs) * float("nan"))
+    monkeypatch.setitem(all_runners(), "host", broken)
+    ran = edgeform("evaluate", built().folder, "--images", digit_folders, "--limit", 10)
+    assert ran.code == 2
+    assert "The logits of file are NaN" in ran.err
+
+
+@pytest.mark.parametrize("command", ["verify", "evaluate"])
+def test_a_broken_image_is_named(
+    command: str, built: Built, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    (tmp_path / "one" / "class").mkdir(parents=True)
+    broken = tmp_path / "one" / "class" / "broken.png"
+    broken.write_bytes(b"no image")
+    ran = edgeform(command, built().folder, "--images", tmp_path / "one")
+    assert ran.code == 2
+    assert ran.err.splitlines()[-2:] == [
+        f"The image {broken} cannot be read: no known format",
+        "Remove or replace it.",
+    ]
+
+
+def test_one_class_and_a_folder_with_an_odd_name_can_be_evaluated(
+    built: Built, digit_folders: Path, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    folder = tmp_path / "[b]"
+    shutil.copytree(digit_folders / "3", folder / "3")
+    (folder / "4").mkdir()
+    ran = edgeform("evaluate", built().folder, "--images", folder, "--limit", 12)
+    assert ran.code == 0
+    assert "[b]" in ran.out  # text, not markup
 
 
 def test_a_damaged_graph_is_refused_with_trust(

@@ -1,0 +1,261 @@
+"""One build at a time, killed or interrupted: the artifact at its name stays whole."""
+
+import fcntl
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_models.errors import InputError
+from export_targets import replacement
+from export_targets.artifact import old_of, open_artifact
+from export_targets.replacement import publish, sole_build, staging
+from tests.conftest import SMALL, EdgeformInProcess
+from tests.export_targets.made_up import CLASSES, SAMPLES, write_made_up
+
+KILLS = 20
+BUILD = ("build", SMALL, "--target", "xnnpack", "--recipe", "fp32", "--out")
+# for each line of its input, begins a process that publishes a made-up artifact for ever;
+# arguments: the final name, and how folders are replaced
+PUBLISHING = """
+import os, shutil, sys
+from pathlib import Path
+from export_targets import replacement
+from tests.export_targets.made_up import write_made_up
+out, way = Path(sys.argv[1]), sys.argv[2]
+made = write_made_up(out.parent / "made up")
+if way == "rename":
+    replacement._exchange = lambda *_: False
+for _ in sys.stdin:
+    child = os.fork()
+    while child == 0:
+        with replacement.sole_build(out), replacement.staging(out) as folder:
+            shutil.copytree(made, folder, dirs_exist_ok=True)
+            replacement.publish(folder, out)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
+"""
+# a build that has written half of its model
+WAITING = """
+import sys, time
+from export_targets import cli, pipeline, replacement
+
+def build(plan, reporter):
+    with replacement.staging(plan.out) as folder:
+        (folder / "model.pte").write_bytes(b"half a model")
+        print("waiting", file=sys.stderr, flush=True)
+        time.sleep(600)
+
+pipeline._build = build
+cli.main()
+"""
+# a runner whose child process does not end and keeps this process's stderr open
+CHILD = """
+import subprocess, sys
+from export_targets import cli, verify
+
+def run(*_):
+    print("waiting", file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.PIPE)
+
+verify.saved_logits = run
+cli.main()
+"""
+REAL = """
+import sys
+from export_targets import cli
+print("waiting", file=sys.stderr, flush=True)
+cli.main()
+"""
+
+
+def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """A process in a group of its own that Ctrl-C reaches, also where the tests' own ignore it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *(str(a) for a in arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "artifact"
+
+
+@pytest.fixture
+def waiting(out: Path) -> Iterator[subprocess.Popen[str]]:
+    """A build into ``out`` that does not end by itself."""
+    process = start(WAITING, *BUILD, out)
+    wait_for(process)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def wait_for(process: subprocess.Popen[str]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line == "waiting\n":
+            return
+    raise AssertionError("the process ended early")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("way", ["exchange", "rename"])
+def test_a_kill_at_any_moment_leaves_a_whole_artifact(way: str, out: Path) -> None:
+    moments = random.Random(way)
+    write_made_up(out)
+    with start(PUBLISHING, out, way) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(KILLS):
+            print(file=process.stdin, flush=True)
+            child = int(process.stdout.readline())
+            time.sleep(moments.uniform(0, 0.2))
+            os.kill(child, signal.SIGKILL)
+            assert process.stdout.readline() == "ended\n"
+            artifact = open_artifact(out)
+            assert len(artifact.labels()) == CLASSES
+            assert artifact.inputs().shape[0] == SAMPLES
+        process.stdin.close()
+    with sole_build(out), staging(out):
+        assert open_artifact(out).folder == out
+    assert names(out.parent) == ["artifact", "made up"]
+
+
+def test_between_two_renames_readers_find_the_old_artifact_and_a_build_brings_it_back(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Stands for the end of the process at this moment."""
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    write_made_up(out)
+    staged = write_made_up(out.with_name(".artifact.building"))
+    rename = Path.rename
+    monkeypatch.setattr(replacement, "_exchange", lambda *_: False)
+    monkeypatch.setattr(
+        Path, "rename", lambda path, to: killed() if path == staged else rename(path, to)
+    )
+    with pytest.raises(Killed):
+        publish(staged, out)
+    monkeypatch.undo()
+    assert not out.exists()
+    assert open_artifact(out).folder == old_of(out)
+    with sole_build(out):
+        assert open_artifact(out).folder == out
+    assert not old_of(out).exists()
+
+
+def test_an_old_artifact_beside_a_new_one_is_removed(out: Path) -> None:
+    write_made_up(out)
+    write_made_up(old_of(out))
+    with sole_build(out):
+        assert open_artifact(out).folder == out
+        assert not old_of(out).exists()
+
+
+def test_a_killed_build_leaves_hidden_files_that_the_next_one_removes(
+    waiting: subprocess.Popen[str], out: Path
+) -> None:
+    assert names(out.parent) == [".artifact.building", ".artifact.lock"]
+    waiting.kill()
+    waiting.communicate()
+    assert all(name.startswith(".") for name in names(out.parent))
+    with sole_build(out), staging(out) as folder:
+        assert names(folder) == []
+    assert names(out.parent) == []
+
+
+def test_a_second_build_into_the_same_folder_says_so_at_once(
+    waiting: subprocess.Popen[str], out: Path, edgeform: EdgeformInProcess
+) -> None:
+    ran = edgeform(*BUILD, out)
+    assert ran.code == 2
+    assert ran.err.splitlines()[-2] == f"Another build into {out} is at work."
+    assert names(out.parent / ".artifact.building") == ["model.pte"]  # the first is not disturbed
+    assert waiting.poll() is None
+
+
+def test_a_lock_file_that_was_removed_meanwhile_is_no_lock(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, flock, seen = out.with_name(".artifact.lock"), fcntl.flock, []
+
+    def late(file: int, how: int) -> None:
+        seen.append(os.fstat(file.fileno()).st_ino)  # type: ignore[attr-defined]
+        if len(seen) == 1:
+            lock.unlink()
+            lock.touch()  # by the build that came between
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with sole_build(out):
+        assert lock.stat().st_ino == seen[-1]
+    assert len(seen) == 2
+
+
+def test_folders_that_were_made_for_a_refused_build_are_removed(out: Path) -> None:
+    deep = out / "new" / "artifact"
+    with pytest.raises(InputError, match="refused"), sole_build(deep):
+        raise InputError("refused", "again")
+    assert not out.exists()
+
+
+def test_the_lock_is_free_again_after_an_error(out: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="broken"), sole_build(out):
+            raise ValueError("broken")
+
+
+@pytest.mark.parametrize("to_group", [True, False])
+def test_ctrl_c_ends_a_build_at_once(
+    to_group: bool, waiting: subprocess.Popen[str], out: Path
+) -> None:
+    interrupt(waiting, to_group)
+    assert names(out.parent) == []
+
+
+@pytest.mark.parametrize("to_group", [True, False])
+def test_ctrl_c_ends_a_child_process_too(to_group: bool, tmp_path: Path) -> None:
+    folder = write_made_up(tmp_path / "artifact")
+    process = start(CHILD, "verify", folder)
+    wait_for(process)
+    time.sleep(0.3)
+    interrupt(process, to_group)  # and all that keep its stderr open have ended
+    assert names(tmp_path) == ["artifact"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 4.0, 8.0])
+def test_ctrl_c_in_a_real_build_leaves_nothing(seconds: float, out: Path) -> None:
+    process = start(REAL, *BUILD, out)
+    wait_for(process)
+    time.sleep(seconds)
+    interrupt(process, to_group=True)
+    assert names(out.parent) == []
+
+
+def interrupt(process: subprocess.Popen[str], to_group: bool) -> None:
+    """Ctrl-C: the process ends soon, with the contract's code and line and no traceback."""
+    (os.killpg if to_group else os.kill)(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.splitlines()[-2:] == ["Interrupted.", "Nothing was replaced."]
+    assert "Traceback" not in errors
