@@ -7,12 +7,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import accuracy, arm64
+from tests.benchmarks import accuracy, arm64, latency, lowering
 from tests.benchmarks.result import RESULTS, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
-    "accuracy": accuracy.run,
+    "latency": latency.run,
     "arm64": arm64.run,
+    "lowering": lowering.run,
+    "accuracy": accuracy.run,
 }
 
 
@@ -25,7 +27,7 @@ def main() -> None:
     if arguments.file and arguments.name != "arm64":
         parser.error("only arm64 takes files")
     if arguments.file:
-        show(arm64.run(arguments.file))
+        show(arm64.run_files(arguments.file))
         return
     for name in [arguments.name] if arguments.name else BENCHMARKS:
         show(BENCHMARKS[name]())
@@ -34,9 +36,9 @@ def main() -> None:
 def show(outcome: Result | Skipped) -> None:
     """Print a result and write it, or say why there is none."""
     if isinstance(outcome, Skipped):
-        print(f"\nskipped {outcome.name}: {outcome.why}")
+        print(f"\nskipped {outcome.name}: {outcome.why}", flush=True)
         return
-    print(f"\n{outcome.markdown}")
+    print(f"\n{outcome.markdown}", flush=True)
     outcome.write(RESULTS)
 
 

@@ -20,7 +20,10 @@ from tests.benchmarks.reuse import is_current, remember, sources
 from tests.benchmarks.subject import Subject
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
-SHAPED_BY = (Path("edge_models/reference"), Path("edge_models/images.py"), Path(__file__))
+SHAPED_BY = tuple(
+    Path(name)
+    for name in ("edge_models/reference", "edge_models/images.py", "tests/benchmarks/peers.py")
+)
 INPUT = "input"
 
 
@@ -64,7 +67,9 @@ def files(subject: Subject) -> dict[tuple[str, str], Path]:
             continue
         print(f"{path}: building", flush=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporters; the files are judged by their logits
+            warnings.simplefilter(
+                "ignore"
+            )  # of the exporters; the files are judged by their logits
             makers[side](subject, paths["onnxruntime", "fp32"], path)
         remember(path, identity)
     return paths

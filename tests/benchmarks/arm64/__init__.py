@@ -6,12 +6,26 @@ from pathlib import Path
 from tests.benchmarks.arm64 import program
 from tests.benchmarks.arm64.count import count, document, table
 from tests.benchmarks.result import RESULTS, Result, Skipped
+from tests.benchmarks.sides import FORMS
+from tests.benchmarks.subject import real_size
+
+MODELS = ("cotnet50_simple", "conformer_small_patch16")
+RECIPES = ("int8", "fp32")
 
 
-def run(models: Sequence[Path] = ()) -> Result | Skipped:
-    """Count one inference of each file."""
+def run() -> Result | Skipped:
+    """Count each form of each model, INT8 and FP32."""
     if reason := program.absent():
         return Skipped("arm64", reason)
+    cases = [(real_size(m), recipe, form) for m in MODELS for recipe in RECIPES for form in FORMS]
+    files = [subject.artifact(recipe, form).model for subject, recipe, form in cases]
+    return run_files(files, "arm64")
+
+
+def run_files(models: Sequence[Path], name: str = "arm64-files") -> Result | Skipped:
+    """Count one inference of each file."""
+    if reason := program.absent():
+        return Skipped(name, reason)
     built = program.build(RESULTS / "arm64")
     counts = [count(built, model) for model in models]
-    return Result("arm64", table(counts), document(counts))
+    return Result(name, table(counts), document(counts))
