@@ -17,15 +17,21 @@ Inference = Callable[[np.ndarray], np.ndarray]  # (1, 3, H, W) -> logits (1, cla
 THREADS = 2
 
 
-def executorch(path: Path) -> Inference:
-    """ExecuTorch; its thread pool is the process's."""
+def set_executorch_threads() -> None:
+    """Give ExecuTorch's thread pool, one for the process, the number of threads of every side."""
     from executorch.extension.pybindings import portable_lib
-    from executorch.runtime import Runtime
 
     portable_lib._unsafe_reset_threadpool(THREADS)
     threads = portable_lib._threadpool_get_thread_count()
     if threads != THREADS:
         raise RuntimeError(f"ExecuTorch runs on {threads} threads, not on {THREADS}")
+
+
+def executorch(path: Path) -> Inference:
+    """ExecuTorch with its XNNPACK."""
+    from executorch.runtime import Runtime
+
+    set_executorch_threads()
     program = Runtime.get().load_program(path)
     method = program.load_method("forward")
     if method is None:

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tests.benchmarks.engines import set_executorch_threads
+
 INFERENCES = 30
 PRODUCTS = ("Convolution", "Deconvolution", "Fully Connected", "Batch Matrix Multiply")
 # Events that hold others, or no operator of the model.
@@ -77,6 +79,7 @@ def main() -> None:
     from executorch.runtime import Runtime
 
     model, source, written = sys.argv[1:]
+    set_executorch_threads()
     image = torch.from_numpy(np.load(source, allow_pickle=False))
     program = Runtime.get().load_program(model, enable_etdump=True)
     method = program.load_method("forward")

@@ -57,7 +57,7 @@ def files(subject: Subject) -> dict[tuple[str, str], Path]:
     folder.mkdir(parents=True, exist_ok=True)
     identity = {
         "sources": sources(SHAPED_BY),
-        "checkpoint": str(subject.checkpoint),
+        "weights": subject.loaded().sha256,
         "calibration": subject.calibration_images().sha256(),
         "versions": to_json({**versions(), "torch": version("torch")}),
     }

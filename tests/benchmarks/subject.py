@@ -5,12 +5,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from edge_models.checkpoint import load_reference
+from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.reference.heads import SingleOutput
 from export_targets.artifact import Artifact, open_artifact
 from export_targets.manifest import to_json, toolchain
 from export_targets.pipeline import build
-from export_targets.progress import stderr_reporter
+from export_targets.progress import silent_reporter, stderr_reporter
 from export_targets.request import BuildRequest, Form, choose_images, resolve
 from quantize.calibration import Images
 from tests.benchmarks import trained
@@ -49,15 +49,17 @@ class Subject:
         """The file of ``edge_models/edge`` that makes its edge form."""
         return resolve(self.request).spec.family
 
+    def loaded(self) -> LoadedModel:
+        """The published module with its weights."""
+        return load_reference(resolve(self.request).spec, self.checkpoint, self.request.seed)
+
     def published(self) -> nn.Module:
         """The module as published, in FP32, with one output."""
-        plan = resolve(self.request)
-        loaded = load_reference(plan.spec, self.checkpoint, self.request.seed)
-        return SingleOutput(loaded.module).eval()
+        return SingleOutput(self.loaded().module).eval()
 
     def calibration_images(self) -> Images:
         """The images that INT8 is calibrated on."""
-        images = choose_images(resolve(self.request), stderr_reporter()).calibration
+        images = choose_images(resolve(self.request), silent_reporter()).calibration
         assert images is not None
         return images
 
@@ -72,9 +74,8 @@ class Subject:
         request = replace(self.request, recipe=recipe, form=form)
         plan = resolve(request)
         out = RESULTS / "artifacts" / plan.name
-        loaded = load_reference(plan.spec, self.checkpoint, request.seed)
         identity = {
-            "artifact": to_json(plan.identity(loaded)),
+            "artifact": to_json(plan.identity(self.loaded())),
             "calibration": self.calibration_images().sha256() if plan.recipe.quantized else "",
             "sources": sources(PACKAGES),
             "toolchain": to_json(toolchain()),

@@ -29,8 +29,6 @@ def test_the_hottest_block_holds_the_most_instructions_not_the_most_executions()
 
 
 def test_a_missing_tool_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(
-        program.shutil, "which", lambda tool: None if tool == "qemu-aarch64" else tool
-    )
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("shutil.which", lambda tool: None if tool == "qemu-aarch64" else tool)
     assert program.absent() == "missing tools: apt-get install qemu-user"
