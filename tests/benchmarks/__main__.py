@@ -26,6 +26,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.file and arguments.name != "arm64":
         parser.error("only arm64 takes files")
+    for file in arguments.file:
+        if not file.is_file():
+            parser.error(f"there is no file {file}")
     if arguments.file:
         show(arm64.run_files(arguments.file))
         return

@@ -15,9 +15,8 @@ from tests.benchmarks.machine import busy_note, describe_machine, load_average
 from tests.benchmarks.operators import Kind, outside
 from tests.benchmarks.result import Result
 from tests.benchmarks.sides import Side, sides_of
-from tests.benchmarks.subject import Subject, real_size
+from tests.benchmarks.subject import REAL_SIZE, Subject, real_size
 
-MODELS = ("cotnet50_simple", "conformer_small_patch16")
 RECIPES = ("fp32", "int8")
 KINDS = 14  # rows of the operators' table
 
@@ -44,7 +43,7 @@ class Row:
 
 def run() -> Result:
     """Build what is missing, then time each model's sides in one interleaved run."""
-    subjects = [real_size(model) for model in MODELS]
+    subjects = [real_size(model) for model in REAL_SIZE]
     sides = {subject.model: sides_of(subject, RECIPES) for subject in subjects}
     trained = agreement.measure_agreement()
     machine, parts = describe_machine(), []

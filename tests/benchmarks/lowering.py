@@ -21,9 +21,8 @@ from export_targets.target import target_named
 from quantize.recipe import recipe_named
 from tests.benchmarks.machine import busy_note, load_average
 from tests.benchmarks.result import Result
-from tests.benchmarks.subject import TARGET, real_size
+from tests.benchmarks.subject import REAL_SIZE, TARGET, real_size
 
-MODELS = ("cotnet50_simple", "conformer_small_patch16")
 RECIPE = "int8"
 ROUNDS = 3
 AIM = 0.65  # of the plain lowering's time
@@ -68,7 +67,7 @@ WAYS: dict[str, Callable[[torch.export.ExportedProgram, Path], None]] = {
 def run() -> Result:
     """Both ways of each model's saved program, alternating."""
     load, rows = load_average(), []
-    for model in MODELS:
+    for model in REAL_SIZE:
         program = real_size(model).artifact(RECIPE, "edge").folder / artifact.LOWERED
         for turn in range(ROUNDS):
             order = list(WAYS) if turn % 2 == 0 else list(reversed(WAYS))

@@ -19,6 +19,7 @@ from tests.benchmarks.reuse import is_current, remember, sources
 from tests.photographs import write_calibration
 
 TARGET = "xnnpack"
+REAL_SIZE = ("cotnet50_simple", "conformer_small_patch16")
 PACKAGES = tuple(Path(name) for name in ("edge_models", "quantize", "export_targets"))
 
 

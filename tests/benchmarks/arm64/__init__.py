@@ -7,9 +7,8 @@ from tests.benchmarks.arm64 import program
 from tests.benchmarks.arm64.count import count, document, table
 from tests.benchmarks.result import RESULTS, Result, Skipped
 from tests.benchmarks.sides import FORMS
-from tests.benchmarks.subject import real_size
+from tests.benchmarks.subject import REAL_SIZE, real_size
 
-MODELS = ("cotnet50_simple", "conformer_small_patch16")
 RECIPE = "int8"  # qemu emulates float arithmetic slowly: 2 to 5 minutes a file in FP32
 
 
@@ -17,7 +16,7 @@ def run() -> Result | Skipped:
     """Count each form of each model in INT8."""
     if reason := program.absent():
         return Skipped("arm64", reason)
-    files = [real_size(m).artifact(RECIPE, form).model for m in MODELS for form in FORMS]
+    files = [real_size(m).artifact(RECIPE, form).model for m in REAL_SIZE for form in FORMS]
     return run_files(files, "arm64")
 
 
