@@ -1,29 +1,48 @@
-"""``python -m tests.benchmarks``: measure, print a table, and write it as JSON and Markdown."""
+"""``python -m tests.benchmarks [NAME [FILE ...]]``: measure, print and write tables.
 
-import json
-import sys
-from dataclasses import asdict
+Without a name, every benchmark. ``arm64`` counts the given ``.pte`` files.
+"""
+
+import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-from export_targets.manifest import toolchain
-from tests.benchmarks import accuracy, trained
+from tests.benchmarks import accuracy, arm64, latency, lowering
+from tests.benchmarks.result import RESULTS, Result, Skipped
 
-RESULTS = Path("build/benchmarks")
+BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
+    "latency": latency.run,
+    "arm64": arm64.run,
+    "lowering": lowering.run,
+    "accuracy": accuracy.run,
+}
 
 
 def main() -> None:
-    """Run the accuracy benchmark, or say why it cannot run here."""
-    reason = trained.absent()
-    if reason:
-        print(f"skipped accuracy on trained weights: {reason}")
-        sys.exit(0)
-    rows = accuracy.measure_recipes()
-    text = accuracy.table(rows)
-    print(text)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "accuracy.md").write_text(text + "\n", encoding="utf-8")
-    document = {"toolchain": toolchain(), "rows": [asdict(row) for row in rows]}
-    (RESULTS / "accuracy.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    """Run what was asked for; a benchmark that cannot run here says why."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=BENCHMARKS)
+    parser.add_argument("file", nargs="*", type=Path, help=".pte files, for arm64")
+    arguments = parser.parse_args()
+    if arguments.file and arguments.name != "arm64":
+        parser.error("only arm64 takes files")
+    for file in arguments.file:
+        if not file.is_file():
+            parser.error(f"there is no file {file}")
+    if arguments.file:
+        show(arm64.run_files(arguments.file))
+        return
+    for name in [arguments.name] if arguments.name else BENCHMARKS:
+        show(BENCHMARKS[name]())
+
+
+def show(outcome: Result | Skipped) -> None:
+    """Print a result and write it, or say why there is none."""
+    if isinstance(outcome, Skipped):
+        print(f"\nskipped {outcome.name}: {outcome.why}", flush=True)
+        return
+    print(f"\n{outcome.markdown}", flush=True)
+    outcome.write(RESULTS)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """INT8 on trained weights: agreement of each recipe's quantized graph with FP32."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from export_targets.target import Target, recipes_of, target_named
 from quantize.pt2e import quantize
 from quantize.recipe import Recipe, recipe_named
 from tests.benchmarks import trained
+from tests.benchmarks.result import Result, Skipped
 
 BATCH = 25
 TARGET = "xnnpack"
@@ -28,6 +29,14 @@ class Row:
     top1: float
     fp32_top1: float
     sqnr_db: float
+
+
+def run() -> Result | Skipped:
+    """The recipes on the trained Conformer."""
+    if reason := trained.absent():
+        return Skipped("accuracy", reason)
+    rows = measure_recipes()
+    return Result("accuracy", table(rows), {"rows": [asdict(row) for row in rows]})
 
 
 def measure_recipes() -> list[Row]:

@@ -3,18 +3,13 @@
 from pathlib import Path
 
 import pytest
-import skimage
 
-from edge_models.images import read_image
 from edge_models.parity import Hop
-from edge_models.photographs import views
 from export_targets.pipeline import build
 from export_targets.progress import silent_reporter
 from export_targets.request import BuildRequest
+from tests.photographs import write_calibration
 
-# Photographs of scikit-image, for calibration; the gate's are scikit-learn's.
-PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
-CALIBRATION_VIEWS = 24
 # What the quantized graph must reach against the edge form in FP32, with room below what was
 # measured (tests/README.md): these are random weights, which flatter INT8.
 MIN_QUANTIZE_DB = {"cotnet": 30.0, "conformer": 25.0}
@@ -35,10 +30,7 @@ CASES = [
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photographs")
-    source = Path(skimage.__file__).parent / "data"
-    images = [read_image(source / name) for name in PHOTOGRAPHS]
-    for index, view in enumerate(views(images, CALIBRATION_VIEWS, seed=1)):
-        view.save(folder / f"{index}.png")
+    write_calibration(folder)
     return folder
 
 

@@ -1,0 +1,28 @@
+"""What the edge form is to reach: the ratio of another side's time to its own, same recipe."""
+
+# (family, side, recipe): at least this many times the edge form's time.
+ON_VNNI = {
+    ("cotnet", "published", "int8"): 5.0,
+    ("conformer", "published", "int8"): 1.3,
+    ("cotnet", "openvino", "int8"): 2.3,
+    ("conformer", "openvino", "int8"): 0.9,
+}
+ON_AVX2 = {
+    ("cotnet", "published", "int8"): 1.9,
+    ("conformer", "published", "int8"): 1.7,
+}
+EVERYWHERE = {
+    ("cotnet", "published", "fp32"): 3.0,
+    ("conformer", "published", "fp32"): 1.2,
+    ("cotnet", "onnxruntime", "fp32"): 1.0,
+    ("cotnet", "openvino", "fp32"): 1.0,
+    ("conformer", "onnxruntime", "fp32"): 0.95,
+    ("conformer", "openvino", "fp32"): 0.95,
+}
+SIZE = 3.8  # an FP32 file's size to the INT8 file's
+
+
+def aim(family: str, form: str, recipe: str, isa: str) -> float | None:
+    """The aim for a side on a processor with these instruction sets; None where there is none."""
+    special = ON_VNNI if "vnni" in isa else ON_AVX2
+    return {**EVERYWHERE, **special}.get((family, form, recipe))

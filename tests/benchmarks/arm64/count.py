@@ -1,0 +1,174 @@
+"""Count the instructions of one inference of a saved file, and compare its logits."""
+
+import os
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edge_models.catalog import model_spec
+from edge_models.checkpoint import load_reference
+from edge_models.edge import edge_form
+from edge_models.parity import IDENTICAL_DB, measure
+from export_targets import artifact
+from export_targets.contents import count_macs
+from export_targets.runner import runner_named
+from export_targets.target import target_named
+from tests.benchmarks.arm64.blocks import Block, difference, hottest, mnemonics, parse, total
+from tests.benchmarks.arm64.program import Program
+
+CPU = "cortex-a76"  # ARMv8.2 with dot products, the phones' common ground; "max" has faults in qemu
+SYSROOT = "/usr/aarch64-linux-gnu"
+HOTTEST = 8
+DOT_PRODUCTS = 16  # INT8 multiply-accumulates of one SDOT
+
+
+@dataclass(frozen=True)
+class HotBlock:
+    """A block, its share of all instructions, and its most frequent ones."""
+
+    place: str
+    executions: int
+    share: float
+    instructions: int
+    dot: int
+    fmla: int
+    mnemonics: str
+
+
+@dataclass(frozen=True)
+class Count:
+    """One inference of a file.
+
+    ``macs`` are multiply-accumulates of the model's edge form, whichever form the file has; None
+    for a file outside an artifact. ``sqnr_db`` and ``identical``: the ARM64 logits against the host
+    runner's.
+    """
+
+    model: str
+    instructions: int
+    dot: int
+    fmla: int
+    macs: int | None
+    sqnr_db: float
+    identical: bool
+    hottest: list[HotBlock]
+
+
+def count(program: Program, model: Path) -> Count:
+    """One inference: what a run of two executes beyond a run of one."""
+    inputs = golden_input(model)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        inputs.numpy().astype("<f4").tofile(folder / "input.f32")
+        once, twice = (_run(program, model, folder, times) for times in (1, 2))
+        logits = torch.from_numpy(np.fromfile(folder / "logits.f32", dtype="<f4"))
+    executions = difference(parse(twice), parse(once))
+    host = runner_named("host", "xnnpack").run(model, inputs[None]).flatten()
+    sqnr_db = measure(host[None], logits[None]).sqnr_db
+    instructions = total(executions)
+    return Count(
+        model=str(model),
+        instructions=instructions,
+        dot=total(executions, "dot"),
+        fmla=total(executions, "fmla"),
+        macs=edge_macs(model),
+        sqnr_db=sqnr_db,
+        identical=sqnr_db == IDENTICAL_DB,
+        hottest=[_hot(block, times, instructions) for block, times in hottest(executions, HOTTEST)],
+    )
+
+
+def golden_input(model: Path) -> Tensor:
+    """The artifact's first golden input; seeded noise for a file outside an artifact."""
+    if (model.parent / artifact.MANIFEST).is_file():
+        return artifact.open_artifact(model.parent).inputs()[0]
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(model).load_method("forward")
+    if method is None:
+        raise ValueError(f"{model} has no method forward")
+    shape = method.metadata.input_tensor_meta(0).sizes()
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def edge_macs(model: Path) -> int | None:
+    """Multiply-accumulates of the edge form of an artifact's model, whichever form it has."""
+    if not (model.parent / artifact.MANIFEST).is_file():
+        return None
+    manifest = artifact.read_manifest(model.parent)
+    spec, (batch, _, *size) = model_spec(manifest.model.name), manifest.input.shape
+    loaded = load_reference(spec, model.parent / artifact.REFERENCE)
+    forms = target_named(manifest.target.name).forms
+    edge = edge_form(spec, loaded.module, (size[0], size[1]), batch, manifest.output.heads, forms)
+    return count_macs(edge, torch.zeros(*manifest.input.shape))
+
+
+def table(counts: list[Count]) -> str:
+    """The counts as Markdown, with the hottest blocks of each file below."""
+    lines = [
+        f"Instructions of one inference under qemu-user as {CPU}. Limit: multiply-accumulates of "
+        f"the edge form / {DOT_PRODUCTS}.",
+        "",
+        "| file | G instructions | limit | dot products | FMLA | other | logits against x86-64 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [_row(item) for item in counts]
+    for item in counts:
+        lines += [
+            "",
+            f"`{item.model}`: the hottest blocks",
+            "",
+            "| share | place | executions | instructions in it | of these |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {hot.share:.1%} | {hot.place} | {hot.executions:,} | {hot.instructions} "
+            f"| {hot.mnemonics} |"
+            for hot in item.hottest
+        ]
+    return "\n".join(lines)
+
+
+def document(counts: list[Count]) -> dict[str, Any]:
+    """The counts for JSON."""
+    return {"cpu": CPU, "counts": [asdict(item) for item in counts]}
+
+
+def _row(item: Count) -> str:
+    limit = "-" if item.macs is None else f"{item.macs / DOT_PRODUCTS / 1e9:.3f}"
+    dot, fmla = item.dot / item.instructions, item.fmla / item.instructions
+    logits = "identical" if item.identical else f"{item.sqnr_db:.1f} dB"
+    return (
+        f"| {item.model} | {item.instructions / 1e9:.3f} | {limit} | {dot:.1%} | {fmla:.1%} "
+        f"| {1 - dot - fmla:.1%} | {logits} |"
+    )
+
+
+def _run(program: Program, model: Path, folder: Path, times: int) -> str:
+    command = ["taskset", "-c", "0", "qemu-aarch64", "-plugin", str(program.plugin.absolute())]
+    command += ["-L", SYSROOT, str(program.inference), str(model)]
+    command += [str(folder / "input.f32"), str(folder / "logits.f32"), str(times)]
+    environment = {**os.environ, "QEMU_CPU": CPU}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        written = [line for line in done.stderr.splitlines() if not line.startswith("block\t")]
+        raise RuntimeError(f"the ARM64 program ended with {done.returncode}: {written[-1:]}")
+    return done.stderr
+
+
+def _hot(block: Block, times: int, instructions: int) -> HotBlock:
+    return HotBlock(
+        place=f"{Path(block.file).name}+{block.offset:x}",
+        executions=times,
+        share=times * block.instructions / instructions,
+        instructions=block.instructions,
+        dot=block.dot,
+        fmla=block.fmla,
+        mnemonics=mnemonics(block),
+    )
