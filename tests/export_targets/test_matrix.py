@@ -101,6 +101,15 @@ def test_float_modules_stand_with_their_rule(result: BuildResult) -> None:
         assert sum(module.operators.values()) > 0
 
 
+def test_a_rule_stands_only_in_artifacts_of_its_recipe(result: BuildResult) -> None:
+    manifest = result.manifest
+    said = {module.rule for module in manifest.float_modules}
+    for rule in model_spec(manifest.model.name).float_rules:
+        if rule.recipes:
+            applies = manifest.recipe in rule.recipes
+            assert (f"{rule.module}: {rule.why}" in said) == applies
+
+
 def test_every_file_is_listed_with_its_digest(result: BuildResult) -> None:
     paths = {
         path.relative_to(result.folder).as_posix()
@@ -162,7 +171,7 @@ def test_held_out_digits_are_classified_as_by_the_reference(
     programs = {program.program: program for program in report.programs}
     reference, file = programs["reference"], programs["file"]
     assert report.samples == HELD_OUT
-    assert reference.top1 > 0.95
+    assert reference.top1 >= 0.97
     assert reference.top1 <= reference.top5 <= 1
     if recipe_named(result.manifest.recipe).quantized:
         assert file.agreement >= LOWEST_AGREEMENT

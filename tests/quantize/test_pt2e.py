@@ -13,7 +13,7 @@ from torchao.quantization.pt2e.quantizer import (
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from edge_models.parity import measure
-from quantize.pt2e import int8_config, quantize
+from quantize.pt2e import drop_saturated_relu, int8_config, quantize
 from quantize.recipe import Activations
 
 WEIGHTED = (torch.ops.aten.conv2d.default, torch.ops.aten.linear.default)
@@ -169,3 +169,30 @@ def test_quantization_is_repeatable() -> None:
     x = images(1, seed=3)[0]
     with torch.no_grad():
         assert torch.equal(first(x), again(x))
+
+
+class Rectified(nn.Module):
+    """ReLU(x) rounded to steps of 0.1; the smallest integer is -0.1 * (128 + zero point)."""
+
+    def __init__(self, zero_point: int) -> None:
+        super().__init__()
+        self.zero_point = zero_point
+
+    def forward(self, x: Tensor) -> Tensor:
+        limits = (0.1, self.zero_point, -128, 127, torch.int8)
+        operators = torch.ops.quantized_decomposed
+        integers = operators.quantize_per_tensor(torch.relu(x), *limits)
+        return operators.dequantize_per_tensor(integers, *limits)
+
+
+@pytest.mark.parametrize(("zero_point", "left"), [(-128, 0), (-100, 1)])
+def test_a_relu_goes_where_saturation_does_the_same(zero_point: int, left: int) -> None:
+    (x,) = rows(1, seed=3)
+    graph = torch.export.export(Rectified(zero_point), (x,)).module()
+    assert isinstance(graph, fx.GraphModule)
+    before = graph(x)
+    assert before.min() == 0
+    drop_saturated_relu(graph)
+    targets = [node.target for node in graph.graph.nodes]
+    assert targets.count(torch.ops.aten.relu.default) == left
+    assert torch.equal(graph(x), before)
