@@ -293,17 +293,12 @@ FLOAT_RULES = (
 )
 
 
-def _published(name: str, channel_ratio: int, embed_dim: int, num_heads: int) -> ModelSpec:
+def _published(name: str, **config: int) -> ModelSpec:
     return ModelSpec(
         name=name,
         family="conformer",
         build=Conformer,
-        config={
-            "channel_ratio": channel_ratio,
-            "embed_dim": embed_dim,
-            "num_heads": num_heads,
-            "num_classes": 1000,
-        },
+        config={**config, "num_classes": 1000},
         read_config=read_config,
         published_key=from_mmpretrain,
         float_rules=FLOAT_RULES,
