@@ -1,5 +1,6 @@
 """Parity: how far one program's logits are from another's, and whether that passes a gate."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,11 +67,7 @@ class HopSpec:
 
 @dataclass(frozen=True)
 class Metrics:
-    """How far ``actual`` is from ``expected``.
-
-    ``sqnr_db`` is the mean over the samples of each sample's own ratio: one image whose logits are
-    a hundred times larger than the others' would decide the ratio of the sums alone.
-    """
+    """How far ``actual`` is from ``expected``."""
 
     sqnr_db: float
     max_abs: float
@@ -82,7 +79,7 @@ def measure(expected: Tensor, actual: Tensor) -> Metrics:
     """Compare logits of equal shape (N, K).
 
     Raises ValueError, with a reason to show, for what cannot be compared: no samples, another
-    shape, NaN or infinite values, a sample whose reference is all zero.
+    shape, NaN or infinite values, an all-zero reference.
     """
     if expected.shape != actual.shape:
         raise ValueError(f"shape {tuple(actual.shape)} is not {tuple(expected.shape)}")
@@ -92,14 +89,14 @@ def measure(expected: Tensor, actual: Tensor) -> Metrics:
     for name, tensor in (("reference", expected), ("result", actual)):
         if not torch.isfinite(tensor).all():
             raise ValueError(f"the {name} holds NaN or infinite values")
-    signal, noise = expected.square().sum(-1), (expected - actual).square().sum(-1)
-    if (signal == 0).any():
-        raise ValueError("the reference of a sample is all zero")
-    sqnr = (10 * torch.log10(signal / noise)).clamp(max=IDENTICAL_DB).mean().item()
+    signal, noise = expected.square().sum().item(), (expected - actual).square().sum().item()
+    if signal == 0:
+        raise ValueError("the reference is all zero")
+    sqnr = IDENTICAL_DB if noise == 0 else 10 * math.log10(signal / noise)
     cosine = torch.nn.functional.cosine_similarity(expected.flatten(), actual.flatten(), dim=0)
     agreement = (expected.argmax(-1) == actual.argmax(-1)).double().mean().item()
     return Metrics(
-        sqnr_db=sqnr,
+        sqnr_db=min(sqnr, IDENTICAL_DB),
         max_abs=(expected - actual).abs().max().item(),
         cosine=cosine.item(),
         top1_agreement=agreement,

@@ -2,11 +2,14 @@
 
 import json
 import logging
+import os
 import re
+import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
@@ -80,8 +83,9 @@ def build(
     debug: Debug = False,
 ) -> int:
     """Checkpoint -> artifact folder, then verify."""
-    from export_targets.pipeline import build as run
-    from export_targets.request import BuildRequest
+    with _loading():
+        from export_targets.pipeline import build as run
+        from export_targets.request import BuildRequest
 
     request = BuildRequest(  # ``resolve`` checks the names
         model=model,
@@ -121,7 +125,8 @@ def verify(
     debug: Debug = False,
 ) -> int:
     """Digests, wholeness, every parity hop."""
-    from export_targets.verify import verify as run
+    with _loading():
+        from export_targets.verify import verify as run
 
     result = run(artifact, images, runner, trust_graphs, stderr_reporter())
     document = result.report.model_dump(mode="json", by_alias=True)
@@ -139,7 +144,8 @@ def evaluate(
     debug: Debug = False,
 ) -> int:
     """Top-1 and top-5 of the FP32 reference and the saved file, and their agreement."""
-    from export_targets.evaluate import evaluate as run
+    with _loading():
+        from export_targets.evaluate import evaluate as run
 
     report = run(artifact, images, limit, trust_graphs, stderr_reporter())
     _print(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
@@ -163,7 +169,8 @@ def demo(
     debug: Debug = False,
 ) -> int:
     """The main job on the embedded models, with every target and recipe."""
-    from export_targets.demo import demo as run
+    with _loading():
+        from export_targets.demo import demo as run
 
     rows = run(out, stderr_reporter())
     _print([asdict(row) for row in rows], as_json, lambda: show.demo(rows))
@@ -240,6 +247,25 @@ def _print(document: Any, as_json: bool, table: Callable[[], None]) -> None:
         print(json.dumps(document, indent=1, allow_nan=False))
     else:
         table()
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """While open, Ctrl-C ends the program where it stands: nothing is written yet, and an exception
+    inside a library that is being loaded would abort the process.
+    """
+
+    def leave(*_: object) -> None:
+        _complain("Interrupted.", "Nothing was replaced.", "--json" in sys.argv)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _complain(what: str, remedy: str, as_json: bool) -> None:

@@ -31,21 +31,13 @@ def test_sqnr_of_a_known_error(decibels: float) -> None:
     assert measure(logits(), noisy(decibels)).sqnr_db == pytest.approx(decibels, abs=1e-6)
 
 
-def test_sqnr_is_the_mean_of_each_samples_ratio_of_powers() -> None:
+def test_sqnr_is_the_ratio_of_powers() -> None:
     expected, actual = logits(), logits(1)
-    ratios = (expected**2).sum(1) / ((expected - actual) ** 2).sum(1)
+    ratio = (expected**2).sum() / ((expected - actual) ** 2).sum()
     metrics = measure(expected, actual)
-    decibels = [10 * math.log10(ratio) for ratio in ratios]
-    assert metrics.sqnr_db == pytest.approx(sum(decibels) / len(decibels), abs=1e-4)
+    assert metrics.sqnr_db == pytest.approx(10 * math.log10(ratio), abs=1e-4)
     assert metrics.max_abs == pytest.approx((expected - actual).abs().max().item())
     assert -0.5 < metrics.cosine < 0.5
-
-
-def test_one_large_sample_does_not_decide() -> None:
-    expected, actual = logits().double(), noisy(40.0)
-    expected[3] *= 1000
-    actual[3] *= 500
-    assert measure(expected, actual).sqnr_db == pytest.approx((7 * 40 + 6) / 8, abs=0.1)
 
 
 def test_identical_tensors_have_the_highest_value() -> None:
@@ -53,7 +45,7 @@ def test_identical_tensors_have_the_highest_value() -> None:
     assert (metrics.sqnr_db, metrics.max_abs, metrics.top1_agreement) == (200.0, 0.0, 1.0)
     assert metrics.cosine == pytest.approx(1)
     barely = logits().double()
-    barely *= 1 + 1e-15
+    barely[0, 0] *= 1 + 1e-15
     assert measure(logits(), barely).sqnr_db == 200.0
 
 
@@ -77,8 +69,8 @@ def test_agreement_counts_rows() -> None:
         (logits()[:0], logits()[:0], "no samples"),
         (logits(), logits().T, r"shape \(10, 8\) is not \(8, 10\)"),
         (logits(), logits()[:1], r"shape \(1, 10\)"),
-        (torch.zeros(8, 10), logits(), "all zero"),
-        (torch.zeros(8, 10), torch.zeros(8, 10), "all zero"),
+        (torch.zeros(8, 10), logits(), "reference is all zero"),
+        (torch.zeros(8, 10), torch.zeros(8, 10), "reference is all zero"),
     ],
     ids=["nan", "inf", "both inf", "empty", "transposed", "broadcast", "zero", "both zero"],
 )

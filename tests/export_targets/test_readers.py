@@ -135,7 +135,7 @@ def test_a_mutated_manifest_is_read_or_refused(
 
 
 @given(
-    name=st.text(min_size=1, max_size=8).filter(lambda name: name not in json.dumps(CONTENT_KEYS)),
+    name=st.text(max_size=8).map(lambda name: f"x-{name}"),
     value=st.recursive(
         st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
     ),
@@ -154,9 +154,6 @@ def test_unknown_fields_and_newer_minor_versions_change_nothing(
         update={"schema_version": f"1.{minor}"}
     )
     assert read_manifest(folder) == expected
-
-
-CONTENT_KEYS = list(Manifest.model_fields)
 
 
 @given(data=st.data())
