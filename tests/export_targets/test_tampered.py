@@ -58,7 +58,7 @@ def take_the_published_file(folder: Path, built: Built, published: Ran) -> None:
 
 TAMPERED: dict[str, tuple[str, Callable[[Path, Built, Ran], None], str]] = {
     "stored edge logits": ("fp32", change_golden("edge"), "hop edge: SQNR"),
-    "stored lowered logits": ("int8", change_golden("lowered"), "hop quantize: SQNR"),
+    "stored lowered logits": ("int8", change_golden("lowered"), "hop lower: SQNR"),
     "stored reference logits": ("fp32", change_golden("reference"), "hop chain: SQNR"),
     "inputs": ("fp32", change_golden("input"), "hop lower: SQNR"),
     "a NaN in the inputs": ("fp32", spoil_golden("input"), "the result holds NaN"),
