@@ -53,8 +53,8 @@ def float_modules(
 ) -> tuple[FloatModule, ...]:
     """What computes in float in a quantized graph, by module, and whose rule says so.
 
-    A convolution or linear computes in INT8 where its weight is dequantized, a sum where both its
-    inputs are and its result is quantized again; every other arithmetic operator is float.
+    A convolution or linear computes in INT8 where its weight is dequantized, a sum or product where
+    both its inputs are and its result is quantized again; every other arithmetic operator is float.
     """
     found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for node in graph_module.graph.nodes:
@@ -82,7 +82,7 @@ def _in_int8(node: fx.Node, name: str) -> bool:
     if name in PRODUCTS:
         return _dequantized(node.args[1])
     requantized = all("quantize_per_tensor" in str(user.target) for user in node.users)
-    return name == "add" and all(map(_dequantized, node.args)) and requantized
+    return name in ("add", "mul") and all(map(_dequantized, node.args)) and requantized
 
 
 def _dequantized(argument: object) -> bool:

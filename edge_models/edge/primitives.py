@@ -221,8 +221,7 @@ class UpsamplingNative(nn.Module):
         self.project = linear_from(affine)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        x = torch.relu(self.project(tokens))
-        x = x.unflatten(1, self.size).permute(0, 3, 1, 2)
+        x = torch.relu(self.project(tokens)).unflatten(1, self.size).permute(0, 3, 1, 2)
         return x if self.stride == 1 else F.interpolate(x, scale_factor=float(self.stride))
 
 
