@@ -1,8 +1,10 @@
 """Reading FX graphs: where a node comes from and which operators stayed float."""
 
+import gc
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import fx
@@ -93,3 +95,15 @@ def _clean(path: str) -> str:
     # torch.export writes L['self'].blocks.3 or blocks.slice(...) forms; keep the dotted path.
     path = re.sub(r"^L\['self'\]\.?", "", path)
     return re.sub(r"\['?([^'\]]+)'?\]", r".\1", path).lstrip(".")
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Without Python's search for cycles, which looks at every node of a graph again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -59,22 +59,27 @@ def best_range(observed: list[Tensor], levels: int) -> tuple[Tensor, Tensor]:
     energy = [rows.square().sum(1) for rows in groups]
     smallest = SMALLEST_SHARE * torch.cat(energy).mean().item() + TINY
     weights = [1 / images.clamp(min=smallest) for images in energy]
+    results = [torch.empty_like(rows) for rows in groups]
 
-    def error(low: Tensor, high: Tensor) -> float:
-        step = ((high - low) / levels).clamp(min=TINY)
+    def error(low: float, high: float) -> float:
+        step = max((high - low) / levels, TINY)
+        zero_point = round(-low / step)
         total = 0.0
-        for rows, weight in zip(groups, weights, strict=True):
-            rounded = (rows.clamp(low, high) / step).round() * step
-            total += torch.dot((rows - rounded).square().sum(1), weight).item()
+        for rows, weight, result in zip(groups, weights, results, strict=True):
+            torch.mul(rows, 1 / step, out=result)
+            result.round_().clamp_(-zero_point, levels - zero_point)
+            result.mul_(step).sub_(rows).square_()
+            total += torch.dot(result.sum(1), weight).item()
         return total
 
-    low = torch.stack([rows.amin() for rows in groups]).amin().clamp(max=0.0)
-    high = torch.stack([rows.amax() for rows in groups]).amax().clamp(min=0.0)
+    low = min(0.0, *(rows.amin().item() for rows in groups))
+    high = max(0.0, *(rows.amax().item() for rows in groups))
     both = _least(lambda clip: error(low * clip, high * clip))
     low, high = low * both, high * both
-    high = _least(lambda clip: error(low, high * clip)) * high
-    low = _least(lambda clip: error(low * clip, high)) * low
-    return low, high
+    if low < 0.0 < high:
+        high *= _least(lambda clip: error(low, high * clip))
+        low *= _least(lambda clip: error(low * clip, high))
+    return torch.tensor(low), torch.tensor(high)
 
 
 def _least(error: Callable[[float], float]) -> float:

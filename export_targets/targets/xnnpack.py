@@ -12,7 +12,7 @@ from edge_models.edge import primitives
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
-from export_targets.graph import module_path, operator_name, ruling
+from export_targets.graph import collector_off, module_path, operator_name, ruling
 from export_targets.manifest import Delegation, Undelegated
 from export_targets.target import DelegatedOperator, Gates, Lowered, Target
 from quantize.recipe import Recipe
@@ -98,7 +98,7 @@ def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> 
     from executorch.exir import to_edge_transform_and_lower
 
     drop_provenance(program.graph_module)
-    with RefusalLog() as refusals:
+    with collector_off(), RefusalLog() as refusals:
         edge = to_edge_transform_and_lower(
             program,
             transform_passes=get_transform_passes([drop_provenance]),
