@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,27 +22,38 @@ from tests.export_targets.made_up import CLASSES, SAMPLES, write_made_up
 
 KILLS = 20
 BUILD = ("build", SMALL, "--target", "xnnpack", "--recipe", "fp32", "--out")
-# for each line of its input, begins a process that publishes a made-up artifact for ever;
-# arguments: the final name, and how folders are replaced
-PUBLISHING = """
+# for each line of its input, begins a process; in it runs what is put in place of JOB
+SERVER = """
 import os, shutil, sys
 from pathlib import Path
-from export_targets import replacement
+from export_targets import cli, pipeline, replacement
 from tests.export_targets.made_up import write_made_up
-out, way = Path(sys.argv[1]), sys.argv[2]
-made = write_made_up(out.parent / "made up")
-if way == "rename":
-    replacement._exchange = lambda *_: False
+out = Path(sys.argv[-1])
+BEFORE
 for _ in sys.stdin:
     child = os.fork()
-    while child == 0:
-        with replacement.sole_build(out), replacement.staging(out) as folder:
-            shutil.copytree(made, folder, dirs_exist_ok=True)
-            replacement.publish(folder, out)
+    if child == 0:
+        JOB
     print(child, flush=True)
     os.waitpid(child, 0)
     print("ended", flush=True)
 """
+# publishes a made-up artifact for ever
+PUBLISHING = (
+    'made = write_made_up(out.parent / "made up")',
+    """
+        while True:
+            with replacement.sole_build(out), replacement.staging(out) as folder:
+                shutil.copytree(made, folder, dirs_exist_ok=True)
+                replacement.publish(folder, out)
+""",
+)
+RENAMING = (f"{PUBLISHING[0]}; replacement._exchange = lambda *_: False", PUBLISHING[1])
+# builds, with all that it imports loaded before
+BUILDING = (
+    "import executorch.exir, executorch.backends.xnnpack",
+    "os.dup2(os.open(os.devnull, os.O_WRONLY), 1); cli.main()",
+)
 # a build that has written half of its model
 WAITING = """
 import sys, time
@@ -104,10 +116,10 @@ def waiting(out: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def wait_for(process: subprocess.Popen[str]) -> None:
+def wait_for(process: subprocess.Popen[str], line_begin: str = "waiting") -> None:
     assert process.stderr is not None
     for line in process.stderr:
-        if line == "waiting\n":
+        if line.startswith(line_begin):
             return
     raise AssertionError("the process ended early")
 
@@ -116,26 +128,59 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("way", ["exchange", "rename"])
-def test_a_kill_at_any_moment_leaves_a_whole_artifact(way: str, out: Path) -> None:
-    moments = random.Random(way)
-    write_made_up(out)
-    with start(PUBLISHING, out, way) as process:
+class Killer:
+    """Begins processes from a server that has loaded its libraries, and ends them by kill -9."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
-        for _ in range(KILLS):
-            print(file=process.stdin, flush=True)
-            child = int(process.stdout.readline())
-            time.sleep(moments.uniform(0, 0.2))
+        self.commands, self.answers = process.stdin, process.stdout
+
+    def run(self, seconds: float | None) -> float:
+        """Begin one and kill it after some seconds, or wait for its end; how long it ran."""
+        print(file=self.commands, flush=True)
+        begin = time.monotonic()
+        child = int(self.answers.readline())
+        if seconds is not None:
+            time.sleep(seconds)
             os.kill(child, signal.SIGKILL)
-            assert process.stdout.readline() == "ended\n"
+        assert self.answers.readline() == "ended\n"
+        return time.monotonic() - begin
+
+
+@contextmanager
+def killer(job: tuple[str, str], *arguments: object) -> Iterator[Killer]:
+    code = SERVER.replace("BEFORE", job[0]).replace("JOB", job[1].strip())
+    with start(code, *arguments) as process:
+        yield Killer(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("job", [PUBLISHING, RENAMING], ids=["exchange", "rename"])
+def test_a_kill_while_publishing_leaves_a_whole_artifact(job: tuple[str, str], out: Path) -> None:
+    moments = random.Random(0)
+    write_made_up(out)
+    with killer(job, out) as victims:
+        for _ in range(KILLS):
+            victims.run(moments.uniform(0, 0.2))
             artifact = open_artifact(out)
             assert len(artifact.labels()) == CLASSES
             assert artifact.inputs().shape[0] == SAMPLES
-        process.stdin.close()
     with sole_build(out), staging(out):
         assert open_artifact(out).folder == out
     assert names(out.parent) == ["artifact", "made up"]
+
+
+def test_a_kill_at_any_moment_of_a_build_leaves_a_whole_artifact(out: Path) -> None:
+    moments = random.Random(0)
+    with killer(BUILDING, *BUILD, out) as victims:
+        whole = victims.run(None)
+        for _ in range(KILLS):
+            victims.run(moments.uniform(0, whole))
+            open_artifact(out)
+        victims.run(None)
+    assert names(out.parent) == ["artifact"]
 
 
 def test_between_two_renames_readers_find_the_old_artifact_and_a_build_brings_it_back(
@@ -184,14 +229,19 @@ def test_a_killed_build_leaves_hidden_files_that_the_next_one_removes(
     assert names(out.parent) == []
 
 
-def test_a_second_build_into_the_same_folder_says_so_at_once(
-    waiting: subprocess.Popen[str], out: Path, edgeform: EdgeformInProcess
+def test_of_two_builds_into_one_folder_the_second_says_so_and_the_first_wins_whole(
+    out: Path, edgeform: EdgeformInProcess
 ) -> None:
+    process = start(REAL, *BUILD, out)
+    wait_for(process, "Images")
     ran = edgeform(*BUILD, out)
     assert ran.code == 2
     assert ran.err.splitlines()[-2] == f"Another build into {out} is at work."
-    assert names(out.parent / ".artifact.building") == ["model.pte"]  # the first is not disturbed
-    assert waiting.poll() is None
+    assert process.poll() is None
+    process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert open_artifact(out).folder == out
+    assert names(out.parent) == ["artifact"]
 
 
 def test_a_lock_file_that_was_removed_meanwhile_is_no_lock(
