@@ -161,7 +161,7 @@ class Conformer(nn.Module):
         super().__init__()
         forms = forms or Forms()
         self.heads, self.tokens = heads, forms.tokens
-        self.stem = convolution_from(fold_batch_norm(source.conv1, source.bn1), source.conv1)
+        self.stem = forms.stem(fold_batch_norm(source.conv1, source.bn1), source.conv1)
         self.maxpool = source.maxpool
         self.conv_1 = ConvBlock(source.conv_1)
         self.patch = convolution_from(affine_of(source.trans_patch_conv), source.trans_patch_conv)

@@ -43,9 +43,7 @@ class CoTNet(nn.Module):
     def __init__(self, reference: ReferenceCoTNet, size: Size, forms: Forms | None = None) -> None:
         super().__init__()
         forms = forms or Forms()
-        self.conv1 = convolution_from(
-            fold_batch_norm(reference.conv1, reference.bn1), like=reference.conv1
-        )
+        self.conv1 = forms.stem(fold_batch_norm(reference.conv1, reference.bn1), reference.conv1)
         self.maxpool = reference.maxpool
         stages = []
         for level, stage in enumerate(reference.stages()):

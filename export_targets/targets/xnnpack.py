@@ -12,7 +12,7 @@ from edge_models.edge import primitives
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
-from export_targets.graph import collector_off, module_path, operator_name, ruling
+from export_targets.graph import collector_off, module_classes, module_path, operator_name, ruling
 from export_targets.manifest import Delegation, Undelegated
 from export_targets.target import DelegatedOperator, Gates, Lowered, Target
 from quantize.recipe import Recipe
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Chosen by measurement on CoTNet-50 and Conformer-S; tests/README.md has the table.
 FORMS = Forms(
+    stem=primitives.StemByColumnPairs,
     softmax_mean=primitives.SoftmaxByMeans,
     padded_average_pool=primitives.AveragePoolDepthwise,
     average_pool=primitives.AveragePoolNative,
@@ -44,7 +45,7 @@ FLOAT_RULES = (
 def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
     """XNNPACK's quantizer for convolutions, linears, and sums and concatenations of maps."""
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
-    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, SharedQuantizationSpec
     from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
     from quantize.pt2e import int8_config
@@ -52,13 +53,20 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
     aten = torch.ops.aten
 
     class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has no types
-        """Leaves the concatenation of tokens float: the quantizer's filter does not reach it."""
+        """Leaves the concatenation of tokens float: the quantizer's filter does not reach it. Gives
+        copies the scale of what they copy.
+        """
 
         def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
             for node in model.graph.nodes:
                 if node.target == aten.cat.default and node.meta["val"].dim() != 4:
                     node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
-            return super().annotate(model)
+            super().annotate(model)
+            for node in model.graph.nodes:
+                if node.target == aten.conv2d.default and "ColumnPairs" in module_classes(node):
+                    shared = SharedQuantizationSpec((node.args[0], node))
+                    node.meta[Q_ANNOTATION_KEY].output_qspec = shared
+            return model
 
     result = MapQuantizer()
     result.set_filter_function(lambda node: ruling(node, rules) is None and _is_of_maps(node))

@@ -6,9 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from edge_models.edge import primitives
-from edge_models.edge.folding import Affine
+from edge_models.edge.folding import Affine, affine_of
 from edge_models.edge.primitives import Size
 
+STEMS = [primitives.StemByColumnPairs, primitives.StemNative]
 SOFTMAXES = [primitives.SoftmaxByMeans, primitives.SoftmaxNative]
 POOLS = [primitives.AveragePoolDepthwise, primitives.AveragePoolNative]
 NORMS = [primitives.LayerNormByLinear, primitives.LayerNormNative]
@@ -23,6 +24,21 @@ def operators(module: nn.Module, *inputs: torch.Tensor) -> set[str]:
     """Names of the operators in the exported graph."""
     graph = torch.export.export(module, inputs).graph
     return {str(node.target).split(".")[1] for node in graph.nodes if node.op == "call_function"}
+
+
+@pytest.mark.parametrize("form", STEMS)
+@pytest.mark.parametrize(("kernel", "padding"), [(7, 3), (3, 1)])
+def test_stem(form: type[nn.Module], kernel: int, padding: int, generator: torch.Generator) -> None:
+    stem = nn.Conv2d(3, 8, kernel, 2, padding)
+    x = torch.randn(2, 3, 16, 24, generator=generator)
+    torch.testing.assert_close(form(affine_of(stem), stem)(x), stem(x), rtol=1e-4, atol=1e-5)
+
+
+def test_pairs_of_columns_are_copies(generator: torch.Generator) -> None:
+    x = torch.randn(1, 3, 2, 4, generator=generator)
+    pairs = primitives.ColumnPairs(3, 1)(x)  # columns (0, first), (second, third), (fourth, 0)
+    assert torch.equal(pairs[:, :3], F.pad(x, (1, 1))[..., 0::2])
+    assert torch.equal(pairs[:, 3:], F.pad(x, (1, 1))[..., 1::2])
 
 
 @pytest.mark.parametrize("form", SOFTMAXES)
