@@ -1,0 +1,47 @@
+"""Between real numbers and 8-bit integers, at run time."""
+
+import torch
+from torch import Tensor
+
+from export_targets.interpret.mil.types import in_memory, integer, named_dtype
+from export_targets.interpret.refusal import Refusal
+
+LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
+
+
+def quantize(
+    input: Tensor,
+    scale: Tensor,
+    output_dtype: str,
+    zero_point: Tensor | None = None,
+    axis: Tensor | None = None,
+) -> Tensor:
+    """clip(round(input / scale) + zero_point); halves to the even neighbour."""
+    if output_dtype not in LIMITS:
+        raise Refusal(f"the data type {output_dtype!r} of quantize is not known")
+    low, high = LIMITS[output_dtype]
+    steps = torch.round(input / along(scale, input, axis))
+    if zero_point is not None:
+        steps = steps + along(zero_point, input, axis)
+    return steps.clamp(low, high).to(in_memory(named_dtype(output_dtype)))
+
+
+def dequantize(
+    input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: Tensor | None = None
+) -> Tensor:
+    """scale * (input - zero_point)"""
+    steps = input.float()
+    if zero_point is not None:
+        steps = steps - along(zero_point, input, axis).float()
+    return steps * along(scale, input, axis)
+
+
+def along(parameter: Tensor, data: Tensor, axis: Tensor | None) -> Tensor:
+    """A scalar as it is, a vector along one axis of the data."""
+    if parameter.dim() == 0:
+        return parameter
+    if axis is None or parameter.dim() != 1:
+        raise Refusal("a scale or zero point is neither a scalar nor a vector along an axis")
+    shape = [1] * data.dim()
+    shape[integer(axis)] = -1
+    return parameter.view(shape)
