@@ -17,7 +17,7 @@ from hypothesis import settings
 from torch import Tensor
 
 from edge_models.digits import digits
-from export_targets import artifact, cli, pipeline
+from export_targets import artifact, cli, console, pipeline
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
 from export_targets.request import BuildRequest
@@ -111,7 +111,7 @@ def edgeform(
         assert isinstance(ended.value.code, int)
         return Ran(ended.value.code, printed.out, printed.err)
 
-    levels = {name: logging.getLogger(name).level for name in cli.CHATTY}
+    levels = {name: logging.getLogger(name).level for name in console.CHATTY}
     yield run
     for name, level in levels.items():  # the program hides other libraries' log
         logging.getLogger(name).setLevel(level)

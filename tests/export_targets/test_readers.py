@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from export_targets import cli, doctor, pipeline
+from export_targets import cli, console, doctor, pipeline
 from export_targets.artifact import MANIFEST, Artifact, open_artifact, read_lines, read_manifest
 from export_targets.manifest import Manifest
 from export_targets.progress import silent_reporter
@@ -253,7 +253,7 @@ def test_any_arguments_end_with_a_code_of_the_contract(
         patch.setattr(pipeline, "_build", _stopped)
         patch.setattr("export_targets.demo.build", _stopped)
         patch.setattr(doctor, "diagnose", _stopped)
-        patch.setattr(cli, "_quiet_libraries", lambda: None)
+        patch.setattr(console, "_quiet_libraries", lambda: None)
         with (
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(errors),
