@@ -97,7 +97,7 @@ def resize_and_crop(image: Image.Image, spec: InputSpec, size: tuple[int, int]) 
         max(width, round(image.width * scale)),
         max(height, round(image.height * scale)),
     )
-    # rows, then columns: in one call the order, and with it the rounding, depends on Pillow's version
+    # rows, then columns: in one call the order, and so the rounding, is for Pillow's version to say
     for step in ((resized[0], image.height), resized):
         if step != image.size:
             image = image.resize(step, resample)

@@ -1,4 +1,4 @@
-"""``make android-test``: the Android app's sources compiled and tested by Maven, without the SDK."""
+"""``make android-test``: the Android sources, compiled and tested by Maven without the SDK."""
 
 import os
 import shutil
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from export_targets.latency import LatencyReport
+from export_targets.latency_folder import read_report
 from tests.apps.golden import write_golden
 from tests.conftest import Built
 
@@ -74,3 +76,16 @@ def count_tests(module: Path) -> int:
 def test_every_module_compiles_and_its_tests_pass(maven: Outcome) -> None:
     assert maven.code == 0, maven.output[-6000:]
     assert min(maven.tests.values()) > 15, maven.tests
+
+
+@pytest.mark.parametrize(
+    ("name", "iterations", "interrupted"), [("full", 3, False), ("bare", 1, True)]
+)
+def test_its_latency_reports_are_valid(
+    name: str, iterations: int, interrupted: bool, maven: Outcome
+) -> None:
+    report: LatencyReport = read_report(maven.golden / "written" / f"{name}.json")
+    assert report.iterations == iterations
+    assert report.interrupted == interrupted
+    assert report.runtime.threads == 4
+    assert (report.thermal is None) == (name == "bare")
