@@ -154,7 +154,8 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise InputError(
-            f"The manifest of {folder} is damaged: {_first(error)}", "Build the artifact again."
+            f"The manifest of {folder} is damaged: {first_problem(error)}",
+            "Build the artifact again.",
         ) from error
 
 
@@ -232,7 +233,8 @@ def write_parity(folder: Path, report: ParityReport) -> None:
     temporary.replace(folder / PARITY)
 
 
-def _first(error: Exception) -> str:
+def first_problem(error: Exception) -> str:
+    """One line of what a reader found, with the field that it is about."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

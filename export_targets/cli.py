@@ -1,30 +1,18 @@
-"""The command line: arguments, exit codes, and what is printed. The work is done elsewhere."""
+"""The command line: its commands and their arguments. The work is done elsewhere."""
 
-import json
-import logging
-import os
 import re
-import signal
-import sys
-import traceback
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from edge_models.errors import InputError, RunnerError
-from export_targets import show  # and nothing that imports torch: `doctor` runs without it
+from edge_models.errors import InputError
+from export_targets import console, show  # and nothing that imports torch: `doctor` runs without
+from export_targets.console import DONE, judged, loading, print_result
 from export_targets.progress import stderr_reporter
 
-CHATTY = ("", "torch", "torchao", "executorch")  # loggers, "" being the root of all
-DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 MAX_SAMPLES, MAX_SEED = 4096, 2**63 - 1
-USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
 
 app = typer.Typer(
     name="edgeform",
@@ -54,7 +42,7 @@ def list_(
     if kind not in (*KINDS, "all"):
         raise InputError(f"There is no list of {kind!r}.", f"Lists: {', '.join(KINDS)}.")
     found = {name: rows for name, rows in catalogs().items() if kind in (name, "all")}
-    _print(found if kind == "all" else found[kind], as_json, lambda: show.catalogs(found))
+    print_result(found if kind == "all" else found[kind], as_json, lambda: show.catalogs(found))
     return DONE
 
 
@@ -83,7 +71,7 @@ def build(
     debug: Debug = False,
 ) -> int:
     """Checkpoint -> artifact folder, then verify."""
-    with _loading():
+    with loading():
         from export_targets.pipeline import build as run
         from export_targets.request import BuildRequest
 
@@ -111,8 +99,8 @@ def build(
         "manifest": result.manifest.model_dump(mode="json"),
         "parity": parity,
     }
-    _print(document, as_json, lambda: show.build(result))
-    return _judged(result.problems)
+    print_result(document, as_json, lambda: show.build(result))
+    return judged(result.problems)
 
 
 @app.command()
@@ -125,13 +113,13 @@ def verify(
     debug: Debug = False,
 ) -> int:
     """Digests, wholeness, every parity hop."""
-    with _loading():
+    with loading():
         from export_targets.verify import verify as run
 
     result = run(artifact, images, runner, trust_graphs, stderr_reporter())
     document = result.report.model_dump(mode="json", by_alias=True)
-    _print(document, as_json, lambda: show.parity(result.report))
-    return _judged(result.problems)
+    print_result(document, as_json, lambda: show.parity(result.report))
+    return judged(result.problems)
 
 
 @app.command()
@@ -144,11 +132,11 @@ def evaluate(
     debug: Debug = False,
 ) -> int:
     """Top-1 and top-5 of the FP32 reference and the saved file, and their agreement."""
-    with _loading():
+    with loading():
         from export_targets.evaluate import evaluate as run
 
     report = run(artifact, images, limit, trust_graphs, stderr_reporter())
-    _print(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
+    print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
     return DONE
 
 
@@ -158,7 +146,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> int:
     from export_targets.doctor import diagnose
 
     diagnosis = diagnose()
-    _print(asdict(diagnosis), as_json, lambda: show.diagnosis(diagnosis))
+    print_result(asdict(diagnosis), as_json, lambda: show.diagnosis(diagnosis))
     return DONE
 
 
@@ -169,62 +157,17 @@ def demo(
     debug: Debug = False,
 ) -> int:
     """The main job on the embedded models, with every target and recipe."""
-    with _loading():
+    with loading():
         from export_targets.demo import demo as run
 
     rows = run(out, stderr_reporter())
-    _print([asdict(row) for row in rows], as_json, lambda: show.demo(rows))
-    return _judged(tuple(problem for row in rows for problem in row.problems))
+    print_result([asdict(row) for row in rows], as_json, lambda: show.demo(rows))
+    return judged(tuple(problem for row in rows for problem in row.problems))
 
 
 def main() -> None:
     """Run the command line and exit with the contract's code."""
-    arguments = sys.argv[1:]
-    as_json, debug = "--json" in arguments, "--debug" in arguments
-    if not debug:
-        _quiet_libraries()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a name of a file need not be text
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        code = app(args=arguments, standalone_mode=False)
-        sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except USAGE_ERROR as error:
-        _complain(error.format_message(), "See edgeform COMMAND --help.", as_json)
-        code = BAD_INPUT
-    except RunnerError as error:
-        _complain(f"The saved file does not run: {error}.", "Nothing was replaced.", as_json)
-        code = GATE_FAILED
-    except (InputError, OSError, ImportError) as error:
-        if debug:
-            traceback.print_exc()
-        _complain(*_explained(error), as_json)
-        code = BAD_INPUT
-    if code == INTERRUPTED:  # typer returns it for Ctrl-C in a command
-        _complain("Interrupted.", "Nothing was replaced.", as_json)
-    sys.exit(code)
-
-
-def _explained(error: InputError | OSError | ImportError) -> tuple[str, str]:
-    """What is wrong, and the remedy."""
-    if isinstance(error, InputError):
-        return error.what, error.remedy
-    if isinstance(error, ImportError):
-        return f"{error}.", "`edgeform doctor` says what is missing here."
-    return f"{error}.", "Check the path, rights and space."
-
-
-def _quiet_libraries() -> None:
-    """Hide other libraries' chatter; ``--debug`` shows it."""
-    from export_targets.doctor import outside_tested_range
-
-    warnings.simplefilter("ignore")
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for line in outside_tested_range():
-        print(f"warning: {line}", file=sys.stderr)
+    console.run(app)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -234,42 +177,3 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,5}", part) for part in parts):
         raise InputError(f"The size {text!r} is not a number of pixels.", "Write 224 or 224x320.")
     return int(parts[0]), int(parts[-1])
-
-
-def _judged(problems: tuple[str, ...]) -> int:
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return GATE_FAILED if problems else DONE
-
-
-def _print(document: Any, as_json: bool, table: Callable[[], None]) -> None:
-    if as_json:
-        print(json.dumps(document, indent=1, allow_nan=False))
-    else:
-        table()
-
-
-@contextmanager
-def _loading() -> Iterator[None]:
-    """While open, Ctrl-C ends the program where it stands: nothing is written yet, and an exception
-    inside a library that is being loaded would abort the process.
-    """
-
-    def leave(*_: object) -> None:
-        _complain("Interrupted.", "Nothing was replaced.", "--json" in sys.argv)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
-
-    before = signal.signal(signal.SIGINT, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _complain(what: str, remedy: str, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"error": {"what": what, "remedy": remedy}}))
-    else:
-        print(f"{what}\n{remedy}", file=sys.stderr)

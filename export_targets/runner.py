@@ -15,14 +15,15 @@ from export_targets import runners
 
 @dataclass(frozen=True)
 class Runner:
-    """``run(model, inputs)`` executes a saved file, inputs (samples, B, 3, H, W), and returns its
-    logits (samples, rows, classes). ``targets`` are the names of the targets it can execute.
+    """``run(model, inputs, advance)`` executes a saved file, inputs (samples, B, 3, H, W), calls
+    ``advance`` after each sample and returns its logits (samples, rows, classes). ``targets`` are
+    the names of the targets it can execute.
     """
 
     name: str
     summary: str
     targets: tuple[str, ...]
-    run: Callable[[Path, Tensor], Tensor]
+    run: Callable[[Path, Tensor, Callable[[], None]], Tensor]
 
 
 @cache

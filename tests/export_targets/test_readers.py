@@ -5,7 +5,7 @@ import copy
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from export_targets import cli, doctor, pipeline
+from export_targets import cli, console, doctor, pipeline
 from export_targets.artifact import MANIFEST, Artifact, open_artifact, read_lines, read_manifest
 from export_targets.manifest import Manifest
 from export_targets.progress import silent_reporter
@@ -49,7 +49,7 @@ def text(folder: Path) -> str:
 def _stubs() -> Iterator[None]:
     """A runner that gives random logits and a target that finds one delegate in any file."""
 
-    def run(model: Path, inputs: Tensor) -> Tensor:
+    def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
         assert model.exists()
         return torch.randn(len(inputs), 1, CLASSES, generator=torch.Generator().manual_seed(0))
 
@@ -253,7 +253,7 @@ def test_any_arguments_end_with_a_code_of_the_contract(
         patch.setattr(pipeline, "_build", _stopped)
         patch.setattr("export_targets.demo.build", _stopped)
         patch.setattr(doctor, "diagnose", _stopped)
-        patch.setattr(cli, "_quiet_libraries", lambda: None)
+        patch.setattr(console, "_quiet_libraries", lambda: None)
         with (
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(errors),
