@@ -1,12 +1,12 @@
 """A saved ``.mlpackage`` run on the CPU: see ``run``. As a module, a process of its own."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from export_targets.child import answer
 from export_targets.interpret.mil.execute import Storage, execute
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
@@ -28,17 +28,21 @@ def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tens
     return torch.cat(rows)
 
 
-def main() -> None:
-    """The child process: model, inputs.npy, outputs.npy, storage."""
-    model, source, result = (Path(argument) for argument in sys.argv[1:4])
-    inputs = torch.from_numpy(np.load(source, allow_pickle=False))
+def load(model: Path) -> Callable[[Tensor], Tensor]:
+    """A package as a function from one input to its logits; ends the process where it refuses."""
     try:
         program = read_package(model)
-        logits = torch.stack([run(program, sample) for sample in inputs])
     except Refusal as error:
-        raise SystemExit(f"the program is refused: {error}") from error
-    np.save(result, logits.numpy())
+        raise SystemExit(f"refused: {error}") from error
+
+    def forward(sample: Tensor) -> Tensor:
+        try:
+            return run(program, sample)
+        except Refusal as error:
+            raise SystemExit(f"refused: {error}") from error
+
+    return forward
 
 
 if __name__ == "__main__":
-    main()
+    answer(load)

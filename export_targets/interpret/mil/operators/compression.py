@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from export_targets.interpret.mil.operators import quantization
-from export_targets.interpret.mil.types import integer, integers
+from export_targets.interpret.mil.operators.broadcast import along
+from export_targets.interpret.mil.types import integers
 from export_targets.interpret.refusal import Refusal
 
 
@@ -12,8 +12,8 @@ def constexpr_affine_dequantize(
     quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: Tensor
 ) -> Tensor:
     """scale * (quantized_data - zero_point), each a scalar or a vector along the axis."""
-    shift = quantization.along(zero_point, quantized_data, axis)
-    return (quantized_data.float() - shift.float()) * quantization.along(
+    shift = along(zero_point, quantized_data, axis)
+    return (quantized_data.float() - shift.float()) * along(
         scale, quantized_data, axis
     )
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from export_targets.interpret.mil.types import in_memory, integer, named_dtype
+from export_targets.interpret.mil.operators.broadcast import along
+from export_targets.interpret.mil.types import in_memory, named_dtype
 from export_targets.interpret.refusal import Refusal
 
 LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
@@ -34,14 +35,3 @@ def dequantize(
     if zero_point is not None:
         steps = steps - along(zero_point, input, axis).float()
     return steps * along(scale, input, axis)
-
-
-def along(parameter: Tensor, data: Tensor, axis: Tensor | None) -> Tensor:
-    """A scalar as it is, a vector along one axis of the data."""
-    if parameter.dim() == 0:
-        return parameter
-    if axis is None or parameter.dim() != 1:
-        raise Refusal("a scale or zero point is neither a scalar nor a vector along an axis")
-    shape = [1] * data.dim()
-    shape[integer(axis)] = -1
-    return parameter.view(shape)
