@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.mil.formats import blob_reader
+from export_targets.interpret.refusal import RefusedError
 
 MARK = 0xDEADBEEF
 ENTRY = struct.Struct("<IIQQ")
@@ -37,39 +38,41 @@ READERS = {
 
 
 class BlobFile:
-    """A weight file of a package. Raises Refusal where it is absent."""
+    """A weight file of a package. Raises RefusedError where it is absent."""
 
     def __init__(self, path: Path) -> None:
-        from coremltools.libmilstoragepython import _BlobStorageReader
-
         if not path.is_file():
-            raise Refusal(f"the weight file {path.name} is missing")
+            raise RefusedError(f"the weight file {path.name} is missing")
         self.path, self.size = path, path.stat().st_size
-        self.reader = _BlobStorageReader(str(path))
+        self.reader = blob_reader()(str(path))
 
     def read(self, offset: int, dtype: str, count: int) -> NDArray[Any]:
         """``count`` numbers of a MIL type whose entry stands at ``offset``."""
         if dtype not in READERS:
-            raise Refusal(f"the data type {dtype} is not known in a weight file")
+            raise RefusedError(f"the data type {dtype} is not known in a weight file")
         bits, method = READERS[dtype]
         self._check(offset, -(-count * bits // 8))
         try:
             found = np.asarray(getattr(self.reader, method)(offset))
         except (RuntimeError, ValueError, IndexError) as error:
-            raise Refusal(f"{self.path.name} at {offset}: {error}") from error
+            raise RefusedError(f"{self.path.name} at {offset}: {error}") from error
         if found.size != count:
-            raise Refusal(f"{self.path.name} at {offset} holds {found.size} numbers, not {count}")
+            raise RefusedError(
+                f"{self.path.name} at {offset} holds {found.size} numbers, not {count}"
+            )
         return found.view(np.float16) if dtype == "FLOAT16" else found
 
     def _check(self, offset: int, expected: int) -> None:
         if offset < 0 or offset + ENTRY_BYTES > self.size:
-            raise Refusal(f"{self.path.name} is truncated: it has nothing at {offset}")
+            raise RefusedError(f"{self.path.name} is truncated: it has nothing at {offset}")
         with self.path.open("rb") as file:
             file.seek(offset)
             mark, _, size, start = ENTRY.unpack(file.read(ENTRY.size))
         if mark != MARK:
-            raise Refusal(f"{self.path.name} has no entry at {offset}")
+            raise RefusedError(f"{self.path.name} has no entry at {offset}")
         if size != expected:
-            raise Refusal(f"{self.path.name} at {offset} holds {size} bytes, not {expected}")
+            raise RefusedError(f"{self.path.name} at {offset} holds {size} bytes, not {expected}")
         if start + size > self.size:
-            raise Refusal(f"{self.path.name} is truncated: the data of {offset} are not all there")
+            raise RefusedError(
+                f"{self.path.name} is truncated: the data of {offset} are not all there"
+            )

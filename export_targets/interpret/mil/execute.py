@@ -11,7 +11,7 @@ from torch import Tensor
 from export_targets.interpret.mil.operators import OPERATORS
 from export_targets.interpret.mil.program import Constant, Operation, Program
 from export_targets.interpret.mil.types import TensorType, Value, in_memory, to_float16
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 Storage = Literal["declared", "float32"]
 Observer = Callable[[Operation, tuple[Value, ...]], None]
@@ -27,13 +27,15 @@ def execute(
 
     Each operator is computed in float32. ``storage`` "declared" rounds each result that the program
     declares as float16 to float16, as a device stores it; "float32" rounds nothing. ``observe``
-    sees every operation with its results. Raises Refusal for an operator, an argument or a type
-    that is not known, and where a result is not of the type that the program declares.
+    sees every operation with its results. Raises RefusedError for an operator, an argument or a
+    type that is not known, and where a result is not of the type that the program declares.
     """
     values: dict[str, Value] = {}
     for given in program.inputs:
         if given.name not in inputs:
-            raise Refusal(f"the program has the input {given.name}, for which nothing was given")
+            raise RefusedError(
+                f"the program has the input {given.name}, for which nothing was given"
+            )
         values[given.name] = _stored(inputs[given.name], given.type, storage, given.name)
     for name, value in program.constants.items():
         _define(values, name, value)
@@ -49,13 +51,13 @@ def execute(
                 values.pop(name, None)
     missing = [output.name for output in program.outputs if output.name not in values]
     if missing:
-        raise Refusal(f"the program never computes its output {missing[0]}")
+        raise RefusedError(f"the program never computes its output {missing[0]}")
     return {output.name: values[output.name] for output in program.outputs}
 
 
 def _define(values: dict[str, Value], name: str, value: Value) -> None:
     if name in values:
-        raise Refusal(f"the program defines {name} twice")
+        raise RefusedError(f"the program defines {name} twice")
     values[name] = value
 
 
@@ -65,7 +67,7 @@ def _results(
     """An operation's results, as stored."""
     where = f"{operation.type} {operation.results[0][0] if operation.results else ''}".strip()
     if operation.type not in OPERATORS:
-        raise Refusal(f"the operator {operation.type} is not known")
+        raise RefusedError(f"the operator {operation.type} is not known")
     arguments = {
         name: _argument(operation.type, name, bound, values)
         for name, bound in operation.arguments.items()
@@ -73,17 +75,17 @@ def _results(
     try:
         _signature(operation.type).bind(**arguments)
     except TypeError as error:
-        raise Refusal(f"the arguments of {where} are not known: {error}") from error
+        raise RefusedError(f"the arguments of {where} are not known: {error}") from error
     try:
         found = OPERATORS[operation.type](**arguments)
-    except Refusal as error:
-        raise Refusal(f"{where}: {error}") from error
+    except RefusedError as error:
+        raise RefusedError(f"{where}: {error}") from error
     except Exception as error:  # torch raises many kinds for sizes that do not fit
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Refusal(f"{where} cannot be computed: {reason}") from error
+        raise RefusedError(f"{where} cannot be computed: {reason}") from error
     results = found if isinstance(found, tuple) else (found,)
     if len(results) != len(operation.results):
-        raise Refusal(f"{where} has {len(results)} results, not {len(operation.results)}")
+        raise RefusedError(f"{where} has {len(results)} results, not {len(operation.results)}")
     return tuple(
         value if declared is None else _stored(value, declared, storage, where)
         for value, (_, declared) in zip(results, operation.results, strict=True)
@@ -97,7 +99,7 @@ def _argument(operator: str, name: str, bound: Any, values: Mapping[str, Value])
     if isinstance(bound, Constant):
         return bound.value
     if bound not in values:
-        raise Refusal(f"the program uses {bound} before it is computed")
+        raise RefusedError(f"the program uses {bound} before it is computed")
     return values[bound]
 
 
@@ -113,14 +115,14 @@ def _signature(operator: str) -> inspect.Signature:
 def _stored(value: Any, declared: TensorType, storage: Storage, where: str) -> Tensor:
     """A result in the type that the program declares for it."""
     if not isinstance(value, Tensor):
-        raise Refusal(f"{where} is no tensor, but the program declares one")
+        raise RefusedError(f"{where} is no tensor, but the program declares one")
     if tuple(value.shape) != declared.shape:
-        raise Refusal(
+        raise RefusedError(
             f"{where} has the shape {list(value.shape)}, but the program declares "
             f"{list(declared.shape)}"
         )
     if value.dtype != in_memory(declared.dtype):
-        raise Refusal(f"{where} is {value.dtype}, but the program declares {declared.dtype}")
+        raise RefusedError(f"{where} is {value.dtype}, but the program declares {declared.dtype}")
     if declared.dtype == "FLOAT16" and storage == "declared":
         return to_float16(value)
     return value

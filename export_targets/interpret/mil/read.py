@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from export_targets.interpret.mil.blobs import BlobFile
+from export_targets.interpret.mil.formats import messages
 from export_targets.interpret.mil.program import Constant, Input, Operation, Output, Program
 from export_targets.interpret.mil.types import ON_DISK, TensorType, Value, in_memory
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 MANIFEST = "Manifest.json"
 SPECIFICATION = "com.apple.CoreML/model.mlmodel"
@@ -19,49 +20,46 @@ MODEL_PATH = "@model_path/"
 
 
 def read_package(folder: Path) -> Program:
-    """The program of an ``.mlpackage``. Raises Refusal that says what is wrong with it."""
+    """The program of an ``.mlpackage``. Raises RefusedError that says what is wrong with it."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         entries = manifest["itemInfoEntries"]
         entry = entries[manifest["rootModelIdentifier"]]["path"]
         listed = [str(item["path"]) for item in entries.values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Refusal(f"{MANIFEST} of the package is missing or damaged: {error!r}") from error
-    for path in listed:
-        if not _inside(folder / "Data", path).exists():
-            raise Refusal(f"{path} is missing from the package")
+        raise RefusedError(f"{MANIFEST} of the package is missing or damaged: {error!r}") from error
+    for item in listed:
+        if not _inside(folder / "Data", item).exists():
+            raise RefusedError(f"{item} is missing from the package")
     path = _inside(folder / "Data", str(entry))
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Refusal(f"{entry} of the package cannot be read: {error.strerror}") from error
+        raise RefusedError(f"{entry} of the package cannot be read: {error.strerror}") from error
     return read_specification(content, path.parent)
 
 
 def read_specification(content: bytes, folder: Path) -> Program:
     """The program of a serialized model whose weight files stand in ``folder``."""
-    from coremltools.proto import Model_pb2
-    from google.protobuf.message import DecodeError
-
-    model = Model_pb2.Model()
+    model = messages("Model_pb2").Model()
     try:
         model.ParseFromString(content)
-    except DecodeError as error:
-        raise Refusal(f"the program is damaged: {error}") from error
+    except Exception as error:  # protobuf's own class, which has no public home in its C version
+        raise RefusedError(f"the program is damaged: {error}") from error
     if model.WhichOneof("Type") != "mlProgram":
-        raise Refusal(f"the model is a {model.WhichOneof('Type') or 'nothing'}, not a program")
+        raise RefusedError(f"the model is a {model.WhichOneof('Type') or 'nothing'}, not a program")
     if set(model.mlProgram.functions) != {"main"}:
-        raise Refusal("the program has other functions than main")
+        raise RefusedError("the program has other functions than main")
     return _Reader(folder).program(model)
 
 
 def _inside(folder: Path, relative: str) -> Path:
     pure = PurePosixPath(relative)
     if pure.is_absolute() or ".." in pure.parts or "\0" in relative or not pure.parts:
-        raise Refusal(f"the package names {relative!r}, which leads outside it")
+        raise RefusedError(f"the package names {relative!r}, which leads outside it")
     path = folder / pure
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise Refusal(f"the package names {relative!r}, which leads outside it")
+        raise RefusedError(f"the package names {relative!r}, which leads outside it")
     return path
 
 
@@ -75,9 +73,9 @@ class _Reader:
     def program(self, model: Any) -> Program:
         function = model.mlProgram.functions["main"]
         if function.opset not in KNOWN_OPSETS:
-            raise Refusal(f"the operator set {function.opset!r} is not known")
+            raise RefusedError(f"the operator set {function.opset!r} is not known")
         if function.opset not in function.block_specializations:
-            raise Refusal(f"the program has no block for its operator set {function.opset}")
+            raise RefusedError(f"the program has no block for its operator set {function.opset}")
         block = function.block_specializations[function.opset]
         constants: dict[str, Value] = {}
         operations = []
@@ -97,18 +95,16 @@ class _Reader:
         )
         outputs = {feature.name for feature in described}
         if not outputs or not outputs <= set(block.outputs):
-            raise Refusal("the model's outputs are not the program's")
+            raise RefusedError("the model's outputs are not the program's")
         metadata = model.description.metadata
         shown = dict(metadata.userDefined)
         for field in ("shortDescription", "versionString", "author", "license"):
             shown[field] = getattr(metadata, field)
-        return Program(
-            function.opset, inputs, described, constants, tuple(operations), shown
-        )
+        return Program(function.opset, inputs, described, constants, tuple(operations), shown)
 
     def operation(self, message: Any) -> Operation:
         if message.blocks:
-            raise Refusal(f"the operator {message.type} holds a program of its own: not known")
+            raise RefusedError(f"the operator {message.type} holds a program of its own: not known")
         arguments: dict[str, str | Constant | list[str | Constant]] = {}
         for name, argument in message.inputs.items():
             bound = [self.binding(binding) for binding in argument.arguments]
@@ -132,14 +128,14 @@ class _Reader:
         if kind == "listType":
             items = [self.value(item) for item in message.immediateValue.list.values]
             if not all(isinstance(item, str) for item in items):
-                raise Refusal("a list of something else than strings is not known")
+                raise RefusedError("a list of something else than strings is not known")
             return tuple(str(item) for item in items)
         if kind != "tensorType":
-            raise Refusal(f"a constant of the kind {kind} is not known")
+            raise RefusedError(f"a constant of the kind {kind} is not known")
         if dtype_name(message.type.tensorType.dataType) == "STRING":
             values = message.immediateValue.tensor.strings.values
             if len(values) != 1:
-                raise Refusal("a tensor of several strings is not known")
+                raise RefusedError("a tensor of several strings is not known")
             return str(values[0])
         declared = tensor_type(message.type)
         if message.WhichOneof("value") == "blobFileValue":
@@ -151,7 +147,7 @@ class _Reader:
     def blob(self, message: Any, declared: TensorType) -> "np.ndarray[Any, Any]":
         if message.fileName not in self.files:
             if not message.fileName.startswith(MODEL_PATH):
-                raise Refusal(f"weights in {message.fileName!r} are outside the package")
+                raise RefusedError(f"weights in {message.fileName!r} are outside the package")
             path = _inside(self.folder, message.fileName.removeprefix(MODEL_PATH))
             self.files[message.fileName] = BlobFile(path)
         file = self.files[message.fileName]
@@ -167,12 +163,12 @@ OUTPUT_KINDS = {
 
 def _input_kind(feature: Any) -> str:
     if feature is None:
-        raise Refusal("the program has an input that the model does not describe")
+        raise RefusedError("the program has an input that the model does not describe")
     kind = feature.type.WhichOneof("Type")
     if kind not in ("imageType", "multiArrayType"):
-        raise Refusal(f"an input of the kind {kind} is not known")
+        raise RefusedError(f"an input of the kind {kind} is not known")
     if kind == "imageType" and feature.type.imageType.colorSpace != COLOR_RGB:
-        raise Refusal("an image that is not RGB is not known")
+        raise RefusedError("an image that is not RGB is not known")
     return "image" if kind == "imageType" else "tensor"
 
 
@@ -181,7 +177,7 @@ COLOR_RGB = 20  # ImageFeatureType.ColorSpace.RGB
 
 def _one_output(message: Any) -> str:
     if len(message.outputs) != 1 or "val" not in message.attributes:
-        raise Refusal("a constant without a value or a name")
+        raise RefusedError("a constant without a value or a name")
     return str(message.outputs[0].name)
 
 
@@ -191,25 +187,23 @@ def _is_tensor(message: Any) -> bool:
 
 
 def dtype_name(number: int) -> str:
-    """The name of a data type in the format. Raises Refusal for a number that it does not have."""
-    from coremltools.proto import MIL_pb2
-
+    """The name of a data type in the format. Raises RefusedError for a number without one."""
     try:
-        return str(MIL_pb2.DataType.Name(number))
+        return str(messages("MIL_pb2").DataType.Name(number))
     except ValueError as error:
-        raise Refusal(f"the data type {number} is not known") from error
+        raise RefusedError(f"the data type {number} is not known") from error
 
 
 def tensor_type(message: Any) -> TensorType:
-    """The declared type of a tensor. Raises Refusal for an unknown one or a size not fixed."""
+    """The declared type of a tensor. Raises RefusedError for an unknown one or a size not fixed."""
     if message.WhichOneof("type") != "tensorType":
-        raise Refusal(f"a value of the kind {message.WhichOneof('type')} is not known here")
+        raise RefusedError(f"a value of the kind {message.WhichOneof('type')} is not known here")
     dtype = dtype_name(message.tensorType.dataType)
     in_memory(dtype)
     shape = []
     for dimension in message.tensorType.dimensions:
         if dimension.WhichOneof("dimension") != "constant":
-            raise Refusal("a tensor whose size is not fixed is not known")
+            raise RefusedError("a tensor whose size is not fixed is not known")
         shape.append(dimension.constant.size)
     return TensorType(dtype, tuple(shape))
 
@@ -219,15 +213,15 @@ def _immediate(tensor: Any, declared: TensorType) -> "np.ndarray[Any, Any]":
     kind = tensor.WhichOneof("value")
     if kind == "bytes":
         if declared.dtype not in ON_DISK:
-            raise Refusal(f"numbers of the type {declared.dtype} in the program are not known")
-        dtype = ON_DISK[declared.dtype]
+            raise RefusedError(f"numbers of the type {declared.dtype} in the program are not known")
+        dtype: np.dtype[Any] = ON_DISK[declared.dtype]
         if len(tensor.bytes.values) % dtype.itemsize:
-            raise Refusal("a constant's bytes are not whole numbers")
+            raise RefusedError("a constant's bytes are not whole numbers")
         found = np.frombuffer(tensor.bytes.values, dtype).copy()
     elif kind in ("floats", "ints", "bools", "longInts"):
         found = np.array(getattr(tensor, kind).values)
     else:
-        raise Refusal(f"a constant of the kind {kind} is not known")
+        raise RefusedError(f"a constant of the kind {kind} is not known")
     if found.size != declared.numbers:
-        raise Refusal(f"a constant holds {found.size} numbers, not {declared.numbers}")
+        raise RefusedError(f"a constant holds {found.size} numbers, not {declared.numbers}")
     return found

@@ -1,12 +1,13 @@
 """The element types of MIL tensors and what their numbers are in memory here."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 Value = Tensor | str | tuple[str, ...]
 
@@ -29,7 +30,7 @@ IN_MEMORY = {
     "UINT6": torch.uint8,
     "INT4": torch.int8,
 }
-ON_DISK = {
+ON_DISK: dict[str, np.dtype[Any]] = {
     "FLOAT16": np.dtype("<f2"),
     "FLOAT32": np.dtype("<f4"),
     "INT8": np.dtype("i1"),
@@ -62,26 +63,26 @@ class TensorType:
 
     @property
     def numbers(self) -> int:
-        """How many numbers a tensor of this type holds. Raises Refusal for an absurd shape."""
+        """How many numbers a tensor of this type holds. Raises RefusedError for an absurd shape."""
         count = 1
         for size in self.shape:
             count *= size
             if count > LARGEST:
-                raise Refusal(f"a tensor of shape {list(self.shape)} is too large")
+                raise RefusedError(f"a tensor of shape {list(self.shape)} is too large")
         return count
 
 
 def in_memory(dtype: str) -> torch.dtype:
-    """The torch type that holds a MIL type. Raises Refusal for an unknown one."""
+    """The torch type that holds a MIL type. Raises RefusedError for an unknown one."""
     if dtype not in IN_MEMORY:
-        raise Refusal(f"the data type {dtype} is not known")
+        raise RefusedError(f"the data type {dtype} is not known")
     return IN_MEMORY[dtype]
 
 
 def named_dtype(name: str) -> str:
-    """A MIL data type from its spelling in an argument. Raises Refusal for an unknown one."""
+    """A MIL data type from its spelling in an argument. Raises RefusedError for an unknown one."""
     if name not in BY_NAME:
-        raise Refusal(f"the data type {name!r} is not known")
+        raise RefusedError(f"the data type {name!r} is not known")
     return BY_NAME[name]
 
 

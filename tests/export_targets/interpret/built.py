@@ -214,19 +214,19 @@ BUILT = (
         ),
         lambda x: (
             (
-                torch.round(x / torch.tensor(SCALES / 9)[:, None, None])
-                + torch.tensor(SHIFTS)[:, None, None]
-            ).clamp(-128, 127)
-            - torch.tensor(SHIFTS)[:, None, None]
-        )
-        * torch.tensor(SCALES)[:, None, None],
+                (
+                    torch.round(x / torch.tensor(SCALES / 9)[:, None, None])
+                    + torch.tensor(SHIFTS)[:, None, None]
+                ).clamp(-128, 127)
+                - torch.tensor(SHIFTS)[:, None, None]
+            )
+            * torch.tensor(SCALES)[:, None, None]
+        ),
     ),
     Built(
         "quantize",
         lambda mb, x: mb.dequantize(
-            input=mb.quantize(
-                input=x, scale=0.02, zero_point=np.uint8(130), output_dtype="uint8"
-            ),
+            input=mb.quantize(input=x, scale=0.02, zero_point=np.uint8(130), output_dtype="uint8"),
             scale=0.02,
             zero_point=np.uint8(130),
         ),
@@ -278,12 +278,14 @@ BUILT = (
                 indices=_uint(UINT8 % 16, 4), lut=TABLE[:32].reshape(2, 1, 16, 1)
             ),
         ),
-        lambda x: x
-        + torch.cat(
-            [
-                torch.tensor(TABLE[:16][UINT8[:2] % 16]),
-                torch.tensor(TABLE[16:32][UINT8[2:] % 16]),
-            ]
+        lambda x: (
+            x
+            + torch.cat(
+                [
+                    torch.tensor(TABLE[:16][UINT8[:2] % 16]),
+                    torch.tensor(TABLE[16:32][UINT8[2:] % 16]),
+                ]
+            )
         ),
         (4, 6),
         "iOS18",
@@ -298,12 +300,14 @@ BUILT = (
                 offset=np.array([[1, 2], [3, 4]], np.int8),
             ),
         ),
-        lambda x: x
-        + (
-            torch.tensor(INT8).float()
-            - torch.tensor([[1.0, 2], [3, 4]]).repeat_interleave(2, 0).repeat_interleave(3, 1)
-        )
-        * torch.tensor(SCALES).view(2, 2).repeat_interleave(2, 0).repeat_interleave(3, 1),
+        lambda x: (
+            x
+            + (
+                torch.tensor(INT8).float()
+                - torch.tensor([[1.0, 2], [3, 4]]).repeat_interleave(2, 0).repeat_interleave(3, 1)
+            )
+            * torch.tensor(SCALES).view(2, 2).repeat_interleave(2, 0).repeat_interleave(3, 1)
+        ),
         (4, 6),
         "iOS18",
     ),
@@ -317,10 +321,12 @@ BUILT = (
                 shape=np.array([4, 6], np.uint32),
             ),
         ),
-        lambda x: x.masked_scatter(
-            torch.tensor(UINT8 > 99), torch.tensor(TABLE[: int((UINT8 > 99).sum())])
-        )
-        + torch.where(torch.tensor(UINT8 > 99), x, 0),
+        lambda x: (
+            x.masked_scatter(
+                torch.tensor(UINT8 > 99), torch.tensor(TABLE[: int((UINT8 > 99).sum())])
+            )
+            + torch.where(torch.tensor(UINT8 > 99), x, 0)
+        ),
         (4, 6),
     ),
     Built(

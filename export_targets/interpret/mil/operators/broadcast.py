@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from export_targets.interpret.mil.types import integer
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 
 def along(parameter: Tensor, data: Tensor, axis: Tensor | None) -> Tensor:
@@ -11,7 +11,7 @@ def along(parameter: Tensor, data: Tensor, axis: Tensor | None) -> Tensor:
     if parameter.dim() == 0:
         return parameter
     if axis is None or parameter.dim() != 1:
-        raise Refusal("a scale or zero point is neither a scalar nor a vector along an axis")
+        raise RefusedError("a scale or zero point is neither a scalar nor a vector along an axis")
     shape = [1] * data.dim()
     shape[integer(axis)] = -1
     return parameter.view(shape)

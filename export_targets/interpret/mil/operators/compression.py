@@ -5,7 +5,7 @@ from torch import Tensor
 
 from export_targets.interpret.mil.operators.broadcast import along
 from export_targets.interpret.mil.types import integers
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 
 def constexpr_affine_dequantize(
@@ -13,9 +13,7 @@ def constexpr_affine_dequantize(
 ) -> Tensor:
     """scale * (quantized_data - zero_point), each a scalar or a vector along the axis."""
     shift = along(zero_point, quantized_data, axis)
-    return (quantized_data.float() - shift.float()) * along(
-        scale, quantized_data, axis
-    )
+    return (quantized_data.float() - shift.float()) * along(scale, quantized_data, axis)
 
 
 def constexpr_blockwise_shift_scale(
@@ -31,7 +29,7 @@ def constexpr_blockwise_shift_scale(
 def _over_blocks(parameter: Tensor, data: Tensor) -> Tensor:
     for axis, (many, few) in enumerate(zip(data.shape, parameter.shape, strict=True)):
         if few == 0 or many % few:
-            raise Refusal(f"{few} blocks do not fit an axis of {many}")
+            raise RefusedError(f"{few} blocks do not fit an axis of {many}")
         parameter = parameter.repeat_interleave(many // few, dim=axis)
     return parameter
 
@@ -51,17 +49,17 @@ def constexpr_lut_to_dense(
     if shape is not None:
         bits = (lut.numel() - 1).bit_length()
         if 2**bits != lut.numel():
-            raise Refusal(f"a table of {lut.numel()} entries is not known")
+            raise RefusedError(f"a table of {lut.numel()} entries is not known")
         sizes = integers(shape)
         return lut[_unpacked(indices, bits, int(torch.tensor(sizes).prod()))].reshape(sizes)
     if vector_axis is not None and lut.shape[-1] != 1:
-        raise Refusal("a table of vectors (vector_axis) is not known")
+        raise RefusedError("a table of vectors (vector_axis) is not known")
     table = lut.squeeze(-1)  # (*blocks, entries)
     repeats = [many // few for many, few in zip(indices.shape, table.shape[:-1], strict=True)]
     for axis, repeat in enumerate(repeats):
         table = table.repeat_interleave(repeat, dim=axis)
     if table.shape[:-1] != indices.shape:
-        raise Refusal(f"the tables {list(lut.shape)} do not fit {list(indices.shape)}")
+        raise RefusedError(f"the tables {list(lut.shape)} do not fit {list(indices.shape)}")
     return table.gather(-1, indices.long().unsqueeze(-1)).squeeze(-1)
 
 
@@ -77,14 +75,14 @@ def constexpr_sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: Tensor)
 def constexpr_cast(source_val: Tensor, output_dtype: str) -> Tensor:
     """From float16 to float32: the same numbers."""
     if output_dtype != "fp32":
-        raise Refusal(f"constexpr_cast to {output_dtype!r} is not known")
+        raise RefusedError(f"constexpr_cast to {output_dtype!r} is not known")
     return source_val
 
 
 def _unpacked(packed: Tensor, bits: int, count: int) -> Tensor:
     """``count`` integers of ``bits`` bits each, from bytes whose lowest bits come first."""
     if packed.numel() != -(-bits * count // 8):
-        raise Refusal(f"{packed.numel()} bytes do not hold {count} numbers of {bits} bits")
+        raise RefusedError(f"{packed.numel()} bytes do not hold {count} numbers of {bits} bits")
     each = (packed.long()[:, None] >> torch.arange(8)) & 1
     each = each.flatten()[: bits * count].view(count, bits)
     return (each << torch.arange(bits)).sum(1)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export_targets.interpret.mil.types import flag, integer, integers, number
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 
 def reshape(x: Tensor, shape: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
         return x.squeeze()
     given = integers(axes)
     if any(x.shape[axis] != 1 for axis in given):
-        raise Refusal(f"the axes {given} of {list(x.shape)} are not all of size 1")
+        raise RefusedError(f"the axes {given} of {list(x.shape)} are not all of size 1")
     return x.squeeze(given)
 
 
@@ -52,10 +52,10 @@ def split(
     if split_sizes is not None:
         return torch.split(x, integers(split_sizes), integer(axis))
     if num_splits is None:
-        raise Refusal("split says neither how many parts nor their sizes")
+        raise RefusedError("split says neither how many parts nor their sizes")
     size, count = x.shape[integer(axis)], integer(num_splits)
     if count < 1 or size % count:
-        raise Refusal(f"{size} does not split into {count} equal parts")
+        raise RefusedError(f"{size} does not split into {count} equal parts")
     return torch.split(x, size // count, integer(axis))
 
 
@@ -76,7 +76,7 @@ def slice_by_index(
         size = x.shape[axis]
         if only:
             if not -size <= starts[axis] < size:
-                raise Refusal(f"the index {starts[axis]} is outside an axis of {size}")
+                raise RefusedError(f"the index {starts[axis]} is outside an axis of {size}")
             x = x.select(axis, starts[axis])
             continue
         chosen = range(size)[
@@ -102,7 +102,7 @@ def crop(x: Tensor, crop_height: Tensor, crop_width: Tensor) -> Tensor:
     (top, bottom), (left, right) = integers(crop_height), integers(crop_width)
     height, width = x.shape[2:]
     if min(top, bottom, left, right) < 0 or top + bottom >= height or left + right >= width:
-        raise Refusal(f"a map of {height} x {width} cannot be cropped so")
+        raise RefusedError(f"a map of {height} x {width} cannot be cropped so")
     return x[:, :, top : height - bottom, left : width - right]
 
 
@@ -124,7 +124,7 @@ def pad(
     if mode == "constant":
         return F.pad(x, flat, value=0.0 if constant_val is None else number(constant_val))
     if mode not in ("reflect", "replicate"):
-        raise Refusal(f"the mode {mode!r} of pad is not known")
+        raise RefusedError(f"the mode {mode!r} of pad is not known")
     used = flat  # torch pads the last axes only: drop the pairs of zeros of the first ones
     while len(used) > 2 and used[-2:] == [0, 0] and len(used) > 2 * (x.dim() - 2):
         used = used[:-2]

@@ -18,9 +18,9 @@ def max_pool(
     pad: Tensor | None = None,
     ceil_mode: Tensor | None = None,
 ) -> Tensor:
-    return _windows(
-        x, float("-inf"), kernel_sizes, strides, pad_type, pad, flag(ceil_mode)
-    ).amax(-1)
+    return _windows(x, float("-inf"), kernel_sizes, strides, pad_type, pad, flag(ceil_mode)).amax(
+        -1
+    )
 
 
 def avg_pool(
@@ -57,9 +57,7 @@ def _windows(
     pads = paddings(pad_type, pad, list(x.shape[2:]), kernel, step)
     x = F.pad(x, flat(pads), value=outside)
     beyond = []
-    for size, extent, stride, (before, after) in zip(
-        x.shape[2:], kernel, step, pads, strict=True
-    ):
+    for size, extent, stride, (before, after) in zip(x.shape[2:], kernel, step, pads, strict=True):
         count = math.ceil((size - extent) / stride) + 1
         # a window must start inside the map or the padding before it
         if before + after > 0 and (count - 1) * stride >= size - after:

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from export_targets.interpret.mil.operators.windows import flat, paddings
 from export_targets.interpret.mil.types import flag, integer, integers
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 
 def conv(
@@ -26,9 +26,7 @@ def conv(
     extents = [d * (k - 1) + 1 for d, k in zip(spread, weight.shape[2:], strict=True)]
     pads = paddings(pad_type, pad, list(x.shape[2:]), extents, step)
     convolve = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[axes]
-    return convolve(
-        F.pad(x, flat(pads)), weight, bias, step, 0, spread, _groups(groups)
-    )
+    return convolve(F.pad(x, flat(pads)), weight, bias, step, 0, spread, _groups(groups))
 
 
 def conv_transpose(
@@ -44,7 +42,7 @@ def conv_transpose(
 ) -> Tensor:
     """x (N, C, *spatial), weight (C, out / groups, *kernel). The padding is cut from the result."""
     if pad_type not in ("valid", "custom"):
-        raise Refusal(f"the pad_type {pad_type!r} of conv_transpose is not known")
+        raise RefusedError(f"the pad_type {pad_type!r} of conv_transpose is not known")
     axes = weight.dim() - 2
     step = integers(strides, [1] * axes)
     spread = integers(dilations, [1] * axes)

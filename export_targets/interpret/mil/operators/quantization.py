@@ -5,7 +5,7 @@ from torch import Tensor
 
 from export_targets.interpret.mil.operators.broadcast import along
 from export_targets.interpret.mil.types import in_memory, named_dtype
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
 
@@ -19,7 +19,7 @@ def quantize(
 ) -> Tensor:
     """clip(round(input / scale) + zero_point); halves to the even neighbour."""
     if output_dtype not in LIMITS:
-        raise Refusal(f"the data type {output_dtype!r} of quantize is not known")
+        raise RefusedError(f"the data type {output_dtype!r} of quantize is not known")
     low, high = LIMITS[output_dtype]
     steps = torch.round(input / along(scale, input, axis))
     if zero_point is not None:

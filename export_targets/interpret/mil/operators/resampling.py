@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export_targets.interpret.mil.types import flag, integer, number
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 
 def upsample_nearest_neighbor(
@@ -13,7 +13,7 @@ def upsample_nearest_neighbor(
     """Each pixel repeated a whole number of times along each axis."""
     factors = [number(scale_factor_height), number(scale_factor_width)]
     if any(factor < 1 or factor != int(factor) for factor in factors):
-        raise Refusal(f"nearest upsampling by {factors} is not known")
+        raise RefusedError(f"nearest upsampling by {factors} is not known")
     for axis, factor in zip((2, 3), factors, strict=True):
         x = x.repeat_interleave(int(factor), dim=axis)
     return x
@@ -29,7 +29,7 @@ def upsample_bilinear(
     """Corner pixels' centres stay where they are, or all centres at halves of a pixel."""
     aligned = flag(align_corners)
     if not aligned and half_pixel_centers is not None and not flag(half_pixel_centers):
-        raise Refusal("upsample_bilinear without half_pixel_centers is not known")
+        raise RefusedError("upsample_bilinear without half_pixel_centers is not known")
     size = [
         int(length * number(factor))
         for length, factor in zip(

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export_targets.interpret.mil.types import in_memory, named_dtype, number
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 
 def identity(x: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
         return F.gelu(x, approximate="tanh")
     if mode == "SIGMOID_APPROXIMATION":
         return x * torch.sigmoid(1.702 * x)
-    raise Refusal(f"the mode {mode!r} of gelu is not known")
+    raise RefusedError(f"the mode {mode!r} of gelu is not known")
 
 
 def silu(x: Tensor) -> Tensor:

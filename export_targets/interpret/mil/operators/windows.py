@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from export_targets.interpret.mil.types import integers
-from export_targets.interpret.refusal import Refusal
+from export_targets.interpret.refusal import RefusedError
 
 
 def paddings(
@@ -19,10 +19,10 @@ def paddings(
     if pad_type == "custom":
         given = integers(pad, [0] * 2 * len(sizes))
         if len(given) != 2 * len(sizes) or min(given) < 0:
-            raise Refusal(f"the padding {given} does not fit {len(sizes)} axes")
+            raise RefusedError(f"the padding {given} does not fit {len(sizes)} axes")
         return list(zip(given[::2], given[1::2], strict=True))
     if pad_type not in ("same", "same_lower"):
-        raise Refusal(f"the pad_type {pad_type!r} is not known")
+        raise RefusedError(f"the pad_type {pad_type!r} is not known")
     result = []
     for size, extent, stride in zip(sizes, extents, strides, strict=True):
         total = max(0, (-(-size // stride) - 1) * stride + extent - size)
