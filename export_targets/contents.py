@@ -98,7 +98,7 @@ def describe(
             heads=request.heads,
         ),
         recipe=plan.recipe.name,
-        target=manifest.TargetSection(name=plan.target.name, options={}),
+        target=manifest.TargetSection(name=plan.target.name, options=dict(plan.options)),
         float_modules=stayed_float,
         delegation=lowered.delegation,
         calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,

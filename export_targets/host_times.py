@@ -1,11 +1,10 @@
 """Measuring an artifact on the ExecuTorch runtime of this environment, each in its own process.
 
 ``python -m export_targets.host_times turns FOLDER THREADS WARMUP`` measures in turns;
-``... trace FOLDER THREADS INFERENCES OUT`` writes the runtime's event trace.
+``... trace FOLDER THREADS INFERENCES`` answers with the runtime's event trace.
 """
 
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,13 +17,13 @@ import torch
 from torch import Tensor
 
 from edge_models.catalog import model_spec
-from edge_models.errors import RunnerError
 from edge_models.images import preprocess_all, read_image
 from export_targets.artifact import GOLDEN, Artifact, open_artifact
+from export_targets.device import this_device
 from export_targets.operators import Event
+from export_targets.turns import Turns, answer
 
 TOP = 5
-SECONDS_TO_TRACE = 1200
 DEFAULT_THREADS = 0  # the runtime's own choice
 
 
@@ -36,34 +35,25 @@ def turns_command(folder: Path, threads: int, warmup: int) -> list[str]:
 
 def trace(folder: Path, threads: int, inferences: int) -> list[Event]:
     """The events of some inferences of an artifact's first golden input, in their order."""
-    with tempfile.TemporaryDirectory() as temporary:
-        out = Path(temporary, "trace.etdp")
-        options = [str(folder), str(threads), str(inferences), str(out)]
-        command = [sys.executable, "-m", __spec__.name, "trace", *options]
-        done = subprocess.run(
-            command, capture_output=True, errors="replace", check=False, timeout=SECONDS_TO_TRACE
-        )
-        if done.returncode != 0:
-            lines = done.stderr.splitlines()
-            raise RunnerError(f"the trace ended with {done.returncode}: {lines[-1:]}")
-        return _events(out)
+    options = [str(folder), str(threads), str(inferences)]
+    command = [sys.executable, "-m", __spec__.name, "trace", *options]
+    with Turns(command, f"the event trace of {folder.name}") as process:
+        return [Event(name, tuple(times)) for name, times in process.ready]
 
 
 def main() -> None:
     """The child process."""
-    kind, folder, threads, count, *out = sys.argv[1:]
+    kind, folder, threads, count = sys.argv[1:]
     artifact = open_artifact(Path(folder))
     if int(threads) != DEFAULT_THREADS:
         _set_threads(int(threads))
     if kind == "trace":
-        _write_trace(artifact, int(count), out[0])
+        _trace(artifact, int(count))
     else:
         _measure_in_turns(artifact, int(count))
 
 
 def _measure_in_turns(artifact: Artifact, warmup: int) -> None:
-    from export_targets.turns import answer
-
     start = time.perf_counter()
     execute = _load(artifact)
     load_ms = _since(start)
@@ -87,6 +77,7 @@ def _measure_in_turns(artifact: Artifact, warmup: int) -> None:
         once()
     answer(
         {
+            "device": this_device().model_dump(mode="json"),
             "load_ms": load_ms,
             "first_ms": first_ms,
             "image": {"width": images[0].width, "height": images[0].height},
@@ -134,7 +125,8 @@ def _load(artifact: Artifact) -> Callable[[Tensor], Sequence[Tensor]]:
     return lambda inputs: method.execute([inputs])
 
 
-def _write_trace(artifact: Artifact, inferences: int, out: str) -> None:
+def _trace(artifact: Artifact, inferences: int) -> None:
+    from executorch.devtools import Inspector
     from executorch.runtime import Runtime
 
     program = Runtime.get().load_program(artifact.model, enable_etdump=True)
@@ -144,18 +136,18 @@ def _write_trace(artifact: Artifact, inferences: int, out: str) -> None:
     image = artifact.inputs()[0]
     for _ in range(inferences):
         method.execute([image])
-    program.write_etdump_result_to_file(out, f"{out}.debug")
-
-
-def _events(path: Path) -> list[Event]:
-    from executorch.devtools import Inspector
-
-    return [
-        Event(event.name, tuple(float(value) for value in event.perf_data.raw))
-        for block in Inspector(etdump_path=str(path)).event_blocks
-        for event in block.events
-        if event.perf_data is not None
-    ]
+    with tempfile.TemporaryDirectory() as temporary:
+        written = str(Path(temporary, "trace.etdp"))
+        program.write_etdump_result_to_file(written, f"{written}.debug")
+        blocks = Inspector(etdump_path=written).event_blocks
+    answer(
+        [
+            (event.name, [float(value) for value in event.perf_data.raw])
+            for block in blocks
+            for event in block.events
+            if event.perf_data is not None
+        ]
+    )
 
 
 def _runtime_library() -> Any:

@@ -102,15 +102,6 @@ def operator_table(
     return OperatorTable.of(len(quicker), whole_ms, operators)
 
 
-def by_kind(table: OperatorTable) -> dict[str, tuple[int, float]]:
-    """Operators and their milliseconds by kind, the slowest first."""
-    found: dict[str, tuple[int, float]] = {}
-    for row in table.rows:
-        calls, milliseconds = found.get(row.kind, (0, 0.0))
-        found[row.kind] = (calls + 1, milliseconds + row.ms)
-    return dict(sorted(found.items(), key=lambda item: -item[1][1]))
-
-
 def align(one: Sequence[str], other: Sequence[str]) -> dict[int, int]:
     """The places of the longest common subsequence: {place in ``one``: place in ``other``}.
 

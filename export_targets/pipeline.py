@@ -72,10 +72,11 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
 
     with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
-            lowered = plan.target.lower(program, plan.recipe, folder / plan.target.file)
-        with reporter.stage(f"Saved file on the runner {plan.target.runner}"):
-            runner = runner_named(plan.target.runner, plan.target.name)
-            logits["file"] = runner.run(folder / plan.target.file, golden)
+            lowering = plan.lowering(loaded, labels)
+            lowered = plan.target.lower(program, lowering, folder / plan.target.file)
+        runner = runner_named(plan.target.runner, plan.target.name)
+        with reporter.steps(f"Saved file on the runner {runner.name}", len(golden)) as advance:
+            logits["file"] = runner.run(folder / plan.target.file, golden, advance)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, program, lowered.operators)
             write_golden(folder, plan, images.golden, golden, logits, labels)

@@ -1,7 +1,8 @@
 """What a build was asked for, checked and resolved to the catalogs' entries."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,7 +18,7 @@ from edge_models.spec import FloatRule, ModelSpec
 from export_targets.artifact import read_lines
 from export_targets.manifest import artifact_name
 from export_targets.progress import Reporter
-from export_targets.target import Target, target_named
+from export_targets.target import Lowering, Target, target_named
 from quantize.calibration import DEFAULT_SAMPLES, SYNTHETIC, Images, ImageSets, image_sets
 from quantize.recipe import Recipe, recipe_named
 
@@ -47,6 +48,7 @@ class BuildRequest:
     out: Path | None = None
     force: bool = False
     verify: bool = True
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Plan:
     target: Target
     recipe: Recipe
     size: tuple[int, int]
+    options: Mapping[str, str]
     name: str
     out: Path
 
@@ -77,12 +80,17 @@ class Plan:
         used = images.images[: len(images.images) // batch * batch]
         return preprocess_all(used, self.spec.input, self.size).unflatten(0, (-1, batch))
 
+    def lowering(self, loaded: LoadedModel, labels: tuple[str, ...]) -> Lowering:
+        """What the target needs to know beside the program."""
+        facts = {"name": self.name, "weights": loaded.sha256}
+        return Lowering(self.recipe, self.spec.input, self.options, labels, facts)
+
     def identity(self, loaded: LoadedModel) -> dict[str, object]:
         """What makes two artifacts the same thing built twice, as ``Manifest.identity``."""
         return {
             "model": self.spec.name,
             "weights": loaded.sha256,
-            "target": {"name": self.target.name, "options": {}},
+            "target": {"name": self.target.name, "options": dict(self.options)},
             "recipe": self.recipe.name,
             "form": self.request.form,
             "input": self.shape,
@@ -96,6 +104,7 @@ def resolve(request: BuildRequest) -> Plan:
     target = target_named(request.target)
     recipe = recipe_named(request.recipe or target.default_recipe)
     target.check(recipe)
+    options = target.choose(request.options)
     named(dict.fromkeys(FORMS), "form", request.form)
     named(dict.fromkeys(HEADS), "choice of heads", request.heads)
     height, width = size = request.size or spec.input.size
@@ -120,7 +129,7 @@ def resolve(request: BuildRequest) -> Plan:
         out = Path(os.path.realpath(out))
     if not out.name:
         raise InputError(f"The folder {out} cannot be an artifact.", "Choose another --out.")
-    return Plan(request, spec, target, recipe, size, name, out)
+    return Plan(request, spec, target, recipe, size, options, name, out)
 
 
 def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:

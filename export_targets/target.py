@@ -1,7 +1,7 @@
 """Target: one runtime format, as data and a few functions. See ``targets/`` for each."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from edge_models.edge.primitives import Forms
 from edge_models.errors import InputError
 from edge_models.parity import Gate
 from edge_models.registry import collect, named
-from edge_models.spec import FloatRule, ModelSpec
+from edge_models.spec import FloatRule, InputSpec, ModelSpec
 from export_targets import targets
 from export_targets.manifest import Delegation
 from quantize.recipe import Recipe, all_recipes
@@ -33,11 +33,14 @@ class Gates:
 
 @dataclass(frozen=True)
 class DelegatedOperator:
-    """An operator inside a delegate: what a profiler needs to name it by its source module."""
+    """An operator inside a delegate: what a profiler needs to name it by its source module, and its
+    multiply-accumulates for one input, 0 where it is no product.
+    """
 
     operator: str
     module: str
     debug_handle: int
+    macs: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,19 @@ class Lowered:
 
 
 @dataclass(frozen=True)
+class Lowering:
+    """How a program is lowered: the recipe, the model's input, the target's ``options`` by name,
+    the class names where they are known, and ``facts`` that a format can carry for its reader.
+    """
+
+    recipe: Recipe
+    input: InputSpec
+    options: Mapping[str, str]
+    labels: tuple[str, ...]
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Target:
     """One runtime format.
 
@@ -57,7 +73,8 @@ class Target:
     when some modules stay float; ``lower`` writes the model file and
     says what was delegated; ``inspect`` counts in a saved file its delegates and the operators
     outside them. ``runner`` names the runner that verifies the saved file; ``packages`` the
-    backends that lowering imports.
+    backends that lowering imports; ``options`` what else can be chosen: the values of each option
+    by its name, the default first.
     """
 
     name: str
@@ -69,9 +86,10 @@ class Target:
     float_rules: tuple[FloatRule, ...]
     gates: Mapping[str, Gates]
     quantizer: Callable[[Recipe, tuple[FloatRule, ...]], "Quantizer"]
-    lower: Callable[[torch.export.ExportedProgram, Recipe, Path], Lowered]
+    lower: Callable[[torch.export.ExportedProgram, Lowering, Path], Lowered]
     inspect: Callable[[Path], tuple[int, dict[str, int]]]
     packages: tuple[str, ...] = ("executorch",)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def check(self, recipe: Recipe) -> None:
         """Raises InputError for a recipe that this target cannot do."""
@@ -80,6 +98,17 @@ class Target:
                 f"The target {self.name} cannot do the recipe {recipe.name}.",
                 f"It can do {', '.join(self.gates)}.",
             )
+
+    def choose(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Every option with the value wanted or its default. Raises InputError for another."""
+        for name, value in wanted.items():
+            if name not in self.options:
+                raise InputError(
+                    f"The target {self.name} has no option {name}.",
+                    f"It has {', '.join(self.options) or 'none'}.",
+                )
+            named(dict.fromkeys(self.options[name]), f"choice of {name}", value)
+        return {name: wanted.get(name, values[0]) for name, values in self.options.items()}
 
     def rules(self, spec: ModelSpec, recipe: Recipe) -> tuple[FloatRule, ...]:
         """What stays float in a model with a recipe: this target's rules and the model's."""

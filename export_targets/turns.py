@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -78,23 +78,31 @@ class Turns:
         return answer
 
     def finish(self) -> Any:
-        """The last answer; the process ends."""
+        """The last answer; the process ends. A turn that was interrupted is passed over."""
         assert self.child.stdin is not None
         self.child.send_signal(signal.SIGCONT)
         self.child.stdin.close()
-        return self._answer()
+        answers = list(self._answers())
+        if not answers or self.child.wait() != 0:
+            raise self._ended()
+        return answers[-1]
 
     def _answer(self) -> Any:
+        for found in self._answers():
+            return found
+        raise self._ended()
+
+    def _answers(self) -> Iterator[Any]:
+        """The answers until the process ends."""
         assert self.child.stdout is not None
         timer = threading.Timer(SECONDS, self.child.kill)
         timer.start()
         try:
             while line := self.child.stdout.readline(LARGEST_ANSWER):
                 if line.startswith(b'{"answer"'):
-                    return json.loads(line)["answer"]
+                    yield json.loads(line)["answer"]
         finally:
             timer.cancel()
-        raise self._ended()
 
     def _ended(self) -> RunnerError:
         code = self.child.wait()

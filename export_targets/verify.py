@@ -61,9 +61,9 @@ def verify(
 
 def saved_logits(artifact: Artifact, runner: Runner, inputs: Tensor, reporter: Reporter) -> Tensor:
     """Logits of the saved file, (samples, rows, classes). Raises InputError if it does not run."""
-    with reporter.stage(f"Saved file on the runner {runner.name}"):
+    with reporter.steps(f"Saved file on the runner {runner.name}", len(inputs)) as advance:
         try:
-            return runner.run(artifact.model, inputs)
+            return runner.run(artifact.model, inputs, advance)
         except RunnerError as error:
             raise InputError(f"{error}.", "Build the artifact again.") from error
 

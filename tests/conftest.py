@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import settings
@@ -24,8 +23,7 @@ from export_targets.progress import silent_reporter
 from export_targets.request import BuildRequest
 from export_targets.runner import all_runners
 from export_targets.runners import host
-from export_targets.target import DelegatedOperator, Lowered, Target, all_targets
-from quantize.recipe import Recipe
+from export_targets.target import DelegatedOperator, Lowered, Lowering, Target, all_targets
 
 settings.register_profile("edgeform", max_examples=200, deadline=None, derandomize=True)
 settings.load_profile("edgeform")
@@ -120,17 +118,12 @@ def edgeform(
 
 
 @pytest.fixture
-def runner_here(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def runner_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The host runner's own code in this process: saves some seconds of imports for each run."""
 
-    def run(model: Path, inputs: Tensor) -> Tensor:
-        folder = tmp_path_factory.mktemp("run")
-        source, result = folder / "inputs.npy", folder / "outputs.npy"
-        np.save(source, inputs.numpy())
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["host", str(model), str(source), str(result)])
-            host.main()
-        return torch.from_numpy(np.load(result))
+    def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
+        forward = host.load(model)
+        return torch.stack([forward(sample) for sample in inputs])
 
     monkeypatch.setitem(all_runners(), "host", replace(host.RUNNER, run=run))
 
@@ -143,9 +136,9 @@ def without_lowering(built: Built, monkeypatch: pytest.MonkeyPatch) -> Target:
     rows = json.loads((result.folder / artifact.OPERATORS).read_text(encoding="utf-8"))
     lowered = Lowered(result.manifest.delegation, tuple(DelegatedOperator(**row) for row in rows))
 
-    def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> Lowered:
+    def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:
         assert program is not None
-        assert recipe.name == "fp32"
+        assert lowering.recipe.name == "fp32"
         shutil.copy(result.folder / target.file, path)
         return lowered
 

@@ -1,7 +1,5 @@
 """ExecuTorch with XNNPACK: a ``.pte`` for the CPU, one delegate."""
 
-import logging
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +10,9 @@ from edge_models.edge import primitives
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
-from export_targets.graph import collector_off, module_classes, module_path, operator_name, ruling
-from export_targets.manifest import Delegation, Undelegated
-from export_targets.target import DelegatedOperator, Gates, Lowered, Target
+from export_targets.delegates import RefusalLog, inspect, read_delegates
+from export_targets.graph import collector_off, module_classes, ruling
+from export_targets.target import Gates, Lowered, Lowering, Target
 from quantize.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -96,7 +94,7 @@ def _is_of_maps(node: torch.fx.Node) -> bool:
     return True
 
 
-def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> Lowered:
+def lower(program: torch.export.ExportedProgram, _: Lowering, path: Path) -> Lowered:
     """Lower to a ``.pte`` at ``path`` and say what XNNPACK took."""
     from executorch.backends.xnnpack.utils.configs import (
         get_transform_passes,
@@ -106,14 +104,15 @@ def lower(program: torch.export.ExportedProgram, recipe: Recipe, path: Path) -> 
     from executorch.exir import to_edge_transform_and_lower
 
     drop_provenance(program.graph_module)
-    with collector_off(), RefusalLog() as refusals:
+    with collector_off(), RefusalLog("executorch.backends.xnnpack.partition") as refusals:
         edge = to_edge_transform_and_lower(
             program,
             transform_passes=get_transform_passes([drop_provenance]),
             partitioner=[partitioner()],
             compile_config=get_xnnpack_edge_compile_config(),
         )
-    lowered = read_delegates(edge.exported_program().graph_module, refusals.reasons)
+    whole = edge.exported_program().graph_module
+    lowered = read_delegates(whole, refusals.reasons, "XNNPACK has no operator for it")
     executable = edge.to_executorch(get_xnnpack_executorch_backend_config())
     with path.open("wb") as file:
         executable.write_to_file(file)
@@ -144,87 +143,6 @@ def drop_provenance(graph_module: torch.fx.GraphModule) -> PassResult:
     for node in graph_module.graph.nodes:
         node.meta.pop("from_node", None)
     return PassResult(graph_module, True)
-
-
-def inspect(path: Path) -> tuple[int, dict[str, int]]:
-    """Delegates, and {operator: calls} outside them, in a saved ``.pte``."""
-    from executorch.exir._serialize._program import deserialize_pte_binary
-    from executorch.exir.schema import DelegateCall, KernelCall
-
-    plan = deserialize_pte_binary(path.read_bytes()).program.execution_plan[0]
-    outside: Counter[str] = Counter()
-    delegates = set()
-    for instruction in plan.chains[0].instructions:
-        call = instruction.instr_args
-        if isinstance(call, KernelCall):
-            outside[plan.operators[call.op_index].name.removeprefix("aten::")] += 1
-        if isinstance(call, DelegateCall):
-            delegates.add(call.delegate_index)
-    return len(delegates), dict(outside)
-
-
-class RefusalLog(logging.Handler):
-    """While open, collects from the partitioner's log why it refused a node, by node name."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.reasons: dict[str, str] = {}
-        self.logger = logging.getLogger("executorch.backends.xnnpack.partition")
-        self.level_before, self.propagate_before = self.logger.level, self.logger.propagate
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from executorch.exir.backend.utils import WhyNoPartition
-
-        if isinstance(record.msg, WhyNoPartition) and record.msg.node is not None:
-            self.reasons.setdefault(record.msg.node.name, record.msg.reason)
-
-    def __enter__(self) -> "RefusalLog":
-        self.logger.addHandler(self)
-        self.logger.setLevel(logging.DEBUG)
-        self.logger.propagate = False
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.logger.removeHandler(self)
-        self.logger.setLevel(self.level_before)
-        self.logger.propagate = self.propagate_before
-
-
-def read_delegates(graph_module: torch.fx.GraphModule, reasons: dict[str, str]) -> Lowered:
-    """What went into delegates and what fell out, from the program after partitioning."""
-    from executorch.exir.delegate import executorch_call_delegate
-    from executorch.exir.lowered_backend_module import get_lowered_backend_modules
-
-    fallen = [
-        Undelegated(
-            operator=operator_name(node),
-            module=module_path(node),
-            why=reasons.get(node.name, "XNNPACK has no operator for it"),
-        )
-        for node in _operators(graph_module)
-        if node.target is not executorch_call_delegate
-    ]
-    delegates = get_lowered_backend_modules(graph_module)
-    operators = tuple(
-        DelegatedOperator(operator_name(node), module_path(node), node.meta.get("debug_handle", 0))
-        for delegate in delegates
-        for node in _operators(delegate.original_module.graph_module)
-    )
-    delegation = Delegation(
-        delegates=len(delegates),
-        delegated_ops=len(operators),
-        undelegated=dict(Counter(item.operator for item in fallen)),
-        fallen=tuple(fallen),
-    )
-    return Lowered(delegation, operators)
-
-
-def _operators(graph_module: torch.fx.GraphModule) -> list[torch.fx.Node]:
-    return [
-        node
-        for node in graph_module.graph.nodes
-        if node.op == "call_function" and operator_name(node) != "getitem"
-    ]
 
 
 # Each gate stands below what was measured (tests/README.md) and above what a fault gives.

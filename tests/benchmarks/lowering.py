@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from edge_models.spec import InputSpec
 from export_targets import artifact
 from export_targets.device import load_average
-from export_targets.target import target_named
+from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named
 from tests.benchmarks.machine import busy_note
 from tests.benchmarks.result import Result
@@ -30,7 +31,7 @@ AIM = 0.65  # of the plain lowering's time
 
 
 @dataclass(frozen=True)
-class Lowering:
+class Measured:
     """One lowering in a process of its own: seconds, and the process's peak memory in GB."""
 
     model: str
@@ -56,7 +57,8 @@ def plain(program: torch.export.ExportedProgram, path: Path) -> None:
 
 def own(program: torch.export.ExportedProgram, path: Path) -> None:
     """The target's lowering, as a build does it."""
-    target_named(TARGET).lower(program, recipe_named(RECIPE), path)
+    lowering = Lowering(recipe_named(RECIPE), InputSpec(), {}, (), {})
+    target_named(TARGET).lower(program, lowering, path)
 
 
 WAYS: dict[str, Callable[[torch.export.ExportedProgram, Path], None]] = {
@@ -77,7 +79,7 @@ def run() -> Result:
     return Result("lowering", table(rows, load), measured)
 
 
-def table(rows: list[Lowering], load: float) -> str:
+def table(rows: list[Measured], load: float) -> str:
     """Medians of each way as Markdown."""
     lines = [
         "# Lowering",
@@ -101,16 +103,16 @@ def table(rows: list[Lowering], load: float) -> str:
     return "\n".join(lines)
 
 
-def _median(rows: list[Lowering], model: str, way: str) -> float:
+def _median(rows: list[Measured], model: str, way: str) -> float:
     return float(np.median([r.seconds for r in rows if (r.model, r.way) == (model, way)]))
 
 
-def _in_own_process(model: str, way: str, program: Path) -> Lowering:
+def _in_own_process(model: str, way: str, program: Path) -> Measured:
     print(f"{model}: lowering, {way}", flush=True)
     command = [sys.executable, "-m", "tests.benchmarks.lowering", way, str(program)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     measured = json.loads(done.stdout.splitlines()[-1])
-    return Lowering(model, way, measured["seconds"], measured["peak_gb"])
+    return Measured(model, way, measured["seconds"], measured["peak_gb"])
 
 
 def main() -> None:

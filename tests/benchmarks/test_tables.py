@@ -9,7 +9,7 @@ from tests.benchmarks import lowering, machine
 from tests.benchmarks.agreement import Agreement, hardest
 from tests.benchmarks.aims import aim
 from tests.benchmarks.latency import Row, operator_table, table
-from tests.benchmarks.lowering import Lowering
+from tests.benchmarks.lowering import Measured
 from tests.benchmarks.operators import Kind
 from tests.benchmarks.reuse import is_current, remember, sources
 from tests.benchmarks.sides import Side
@@ -65,7 +65,7 @@ def test_operators_of_both_forms_stand_side_by_side() -> None:
 
 def test_lowering_is_compared_by_medians() -> None:
     seconds = {"edgeform": (6.0, 5.0, 99.0), "plain": (10.0, 12.0, 11.0)}
-    rows = [Lowering("m", way, s, 2.0) for way, each in seconds.items() for s in each]
+    rows = [Measured("m", way, s, 2.0) for way, each in seconds.items() for s in each]
     assert "| m | edgeform | 6.0 | 6.0, 5.0, 99.0 | 0.55 | 2.00 |" in lowering.table(rows, 0.0)
 
 

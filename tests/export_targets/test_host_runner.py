@@ -21,6 +21,10 @@ from tests.export_targets.made_up import sign_again
 HEAD = 20_000  # bytes of a file that hold its program; weights follow
 
 
+def uncounted() -> None:
+    """Nothing to do after a sample."""
+
+
 def shorten(model: Path, share: float) -> None:
     content = model.read_bytes()
     model.write_bytes(content[: int(len(content) * share)])
@@ -33,7 +37,7 @@ def test_a_truncated_file_is_a_runner_error(share: float, built: Built, copied: 
     sign_again(folder)
     artifact = open_artifact(folder)
     with pytest.raises(RunnerError, match=r"ended with -?\d+ on model\.pte"):
-        host.run(artifact.model, artifact.inputs())
+        host.run(artifact.model, artifact.inputs(), uncounted)
 
 
 def test_the_command_line_says_so_and_exits_with_2(
@@ -88,14 +92,16 @@ def test_a_file_that_runs_for_ever_is_stopped(
 
 def test_inputs_of_another_shape_are_a_runner_error(built: Built) -> None:
     with pytest.raises(RunnerError, match=r"model\.pte"):
-        host.run(built().folder / "model.pte", torch.zeros(1, 1, 3, 32, 32))
+        host.run(built().folder / "model.pte", torch.zeros(1, 1, 3, 32, 32), uncounted)
 
 
 def test_each_sample_has_its_own_logits(built: Built) -> None:
     artifact = open_artifact(built().folder)
     inputs = artifact.inputs()[:3]
-    together = host.run(artifact.model, inputs)
-    alone = torch.cat([host.run(artifact.model, sample[None]) for sample in inputs])
+    done: list[int] = []
+    together = host.run(artifact.model, inputs, lambda: done.append(1))
+    assert len(done) == 3
+    alone = torch.cat([host.run(artifact.model, sample[None], uncounted) for sample in inputs])
     assert torch.equal(together, alone)
     assert not torch.equal(together[0], together[1])
 

@@ -30,12 +30,15 @@ from export_targets import cli, pipeline, replacement
 from tests.export_targets.made_up import write_made_up
 out = Path(sys.argv[-1])
 BEFORE
+child = None
 for _ in sys.stdin:
+    if child:
+        os.waitpid(child, 0)  # only now: until here a kill finds it, even if it has ended
     child = os.fork()
     if child == 0:
         JOB
     print(child, flush=True)
-    os.waitpid(child, 0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     print("ended", flush=True)
 """
 # publishes a made-up artifact for ever

@@ -124,8 +124,8 @@ def test_a_file_that_does_not_run_is_reported_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch,
     edgeform: EdgeformInProcess,
 ) -> None:
-    def lower(program: object, recipe: object, path: Path) -> Any:
-        lowered = without_lowering.lower(program, recipe, path)  # type: ignore[arg-type]
+    def lower(program: object, lowering: object, path: Path) -> Any:
+        lowered = without_lowering.lower(program, lowering, path)  # type: ignore[arg-type]
         path.write_bytes(path.read_bytes()[:1000])
         return lowered
 

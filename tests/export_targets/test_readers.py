@@ -5,7 +5,7 @@ import copy
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def text(folder: Path) -> str:
 def _stubs() -> Iterator[None]:
     """A runner that gives random logits and a target that finds one delegate in any file."""
 
-    def run(model: Path, inputs: Tensor) -> Tensor:
+    def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
         assert model.exists()
         return torch.randn(len(inputs), 1, CLASSES, generator=torch.Generator().manual_seed(0))
 

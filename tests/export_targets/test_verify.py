@@ -144,7 +144,7 @@ def test_evaluate_refuses_logits_that_are_not_finite(
     built: Built, digit_folders: Path, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
 ) -> None:
     runner = all_runners()["host"]
-    broken = replace(runner, run=lambda model, inputs: runner.run(model, inputs) * float("nan"))
+    broken = replace(runner, run=lambda *given: runner.run(*given) * float("nan"))
     monkeypatch.setitem(all_runners(), "host", broken)
     ran = edgeform("evaluate", built().folder, "--images", digit_folders, "--limit", 10)
     assert ran.code == 2

@@ -69,7 +69,7 @@ def count(program: Program, model: Path) -> Count:
         once, twice = (_run(program, model, folder, times) for times in (1, 2))
         logits = torch.from_numpy(np.fromfile(folder / "logits.f32", dtype="<f4"))
     executions = difference(parse(twice), parse(once))
-    host = runner_named("host", "xnnpack").run(model, inputs[None]).flatten()
+    host = runner_named("host", "xnnpack").run(model, inputs[None], lambda: None).flatten()
     sqnr_db = measure(host[None], logits[None]).sqnr_db
     instructions = total(executions)
     return Count(

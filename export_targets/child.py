@@ -1,0 +1,82 @@
+"""A child process that runs a saved model file: a crash or an endless loop ends it alone."""
+
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from export_targets.runner import RunnerError
+
+STEP = "one sample has run"  # the line that a child prints after each
+
+
+def run_in_child(
+    module: str, name: str, model: Path, inputs: Tensor, limit: float, advance: Callable[[], None]
+) -> Tensor:
+    """Logits (samples, rows, classes) that ``module``, which calls ``answer``, computes for inputs
+    (samples, B, 3, H, W) in a process of its own. ``name`` is of what runs the file; ``advance`` is
+    called after each sample. Raises RunnerError where it fails or takes over ``limit`` seconds.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source, result, errors = (Path(folder, name) for name in ("in.npy", "out.npy", "errors"))
+        np.save(source, inputs.numpy())
+        command = [sys.executable, "-m", module, str(model), str(source), str(result)]
+        with errors.open("wb") as stderr:
+            code = _watch(command, stderr.fileno(), limit, advance)
+        if code is None:
+            raise RunnerError(f"{name} did not end within {limit} s on {model.name}")
+        if code != 0:
+            text = errors.read_text(encoding="utf-8", errors="replace")
+            lines = [line for line in text.splitlines() if line.strip()]
+            last = lines[-1] if lines else "no message"
+            raise RunnerError(f"{name} ended with {code} on {model.name}: {last}")
+        return torch.from_numpy(np.load(result, allow_pickle=False))
+
+
+def _watch(
+    command: list[str], stderr: int, limit: float, advance: Callable[[], None]
+) -> int | None:
+    """The child's exit code; None where it had to be ended at its limit."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        child.kill()
+
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, errors="replace"
+    ) as child:
+        assert child.stdout is not None
+        timer = threading.Timer(limit, end)
+        timer.start()
+        try:
+            for line in child.stdout:
+                if line.rstrip("\n") == STEP:
+                    advance()
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            timer.cancel()
+        code = child.wait()
+    return None if late.is_set() else code
+
+
+def answer(load: Callable[[Path], Callable[[Tensor], Tensor]]) -> None:
+    """The child's side: ``load(model)`` gives a function from one input (B, 3, H, W) to its logits
+    (rows, classes).
+    """
+    model, source, result = sys.argv[1:]
+    inputs = torch.from_numpy(np.load(source, allow_pickle=False))
+    forward = load(Path(model))
+    outputs = []
+    for sample in inputs:
+        outputs.append(forward(sample))
+        print(STEP, flush=True)
+    np.save(result, torch.stack(outputs).numpy())
