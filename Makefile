@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 BENCH_STAMP := .venv/installed-bench
 
-.PHONY: install demo test test-full check bench clean
+.PHONY: install demo test test-full check bench android-test clean
 
 install: $(STAMP)
 
@@ -36,6 +36,10 @@ bench: $(BENCH_STAMP)
 	@echo "cores the first time, 20 when the files are there; 3 GB in build/benchmarks/."
 	$(BIN)/python -m tests.benchmarks
 
+android-test: install
+	@echo "Compiling and testing the Android app without its SDK: 1 minute, the first time 3 and 0.5 GB in Maven's folder."
+	$(BIN)/python -m pytest tests/apps/test_android.py
+
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -43,4 +47,4 @@ check: install
 	$(MAKE) test
 
 clean:
-	rm -rf .venv artifacts build *.egg-info
+	rm -rf .venv artifacts build *.egg-info apps/android/target apps/android/*/target
