@@ -131,7 +131,7 @@ def test_a_plot_has_the_pages_colors_and_ids_of_its_own() -> None:
     root = ElementTree.fromstring(tradeoff_plot("key", points))
     text = ElementTree.tostring(root, encoding="unicode")
     assert "var(--series-3)" in text
-    assert "var(--ink)" in text
+    assert "var(--soft)" in text
     assert [color for color in VARIABLES if color in text] == []
     assert all(e.get("id", "key-").startswith("key-") for e in root.iter())
     assert "$\\frac{a\N{REPLACEMENT CHARACTER}: 1.00 megabytes, 40 dB" in root.get("aria-label", "")
