@@ -123,8 +123,8 @@ def test_the_operators_filter(browser: Browser, written: Path) -> None:
 def test_a_raw_file_opens_and_is_saved(browser: Browser, written: Path) -> None:
     with opened(browser, written) as page:
         page.locator("#a2 a", has_text="parity.json").click()
-        raw = page.locator("#a2 details[data-file='parity.json']")
-        assert raw.get_attribute("open") is not None
+        raw = page.locator("#a2 details[data-file='parity.json'][open]")
+        raw.wait_for(timeout=5000)
         with page.expect_download() as download:
             raw.locator("button").click()
         saved = Path(download.value.path()).read_text(encoding="utf-8")
