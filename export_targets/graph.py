@@ -1,6 +1,7 @@
 """Reading FX graphs: where a node comes from and which operators stayed float."""
 
 import gc
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -42,6 +43,28 @@ def operator_name(node: fx.Node) -> str:
     name = str(getattr(node.target, "__name__", node.target))
     parts = [part for part in name.split(".") if part not in ("aten", "default")]
     return parts[0] if parts else name
+
+
+def multiply_accumulates(node: fx.Node) -> int:
+    """Multiply-accumulates of a convolution or matrix product; 0 of any other call."""
+    name = operator_name(node)
+    if name in ("convolution", "conv2d"):
+        weight = _shape(
+            node.args[1]
+        )  # (out, in / groups, h, w); transposed (in, out / groups, ...)
+        transposed = name == "convolution" and bool(node.args[6])
+        return math.prod(weight[1:]) * math.prod(_shape(node.args[0] if transposed else node))
+    if name in ("linear", "bmm", "mm"):
+        return math.prod(_shape(node)) * _shape(node.args[0])[-1]
+    if name == "addmm":
+        return math.prod(_shape(node)) * _shape(node.args[1])[-1]
+    return 0
+
+
+def _shape(argument: object) -> tuple[int, ...]:
+    """The shape of a call's result."""
+    assert isinstance(argument, fx.Node)
+    return tuple(argument.meta["val"].shape)
 
 
 def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
