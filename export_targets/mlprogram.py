@@ -16,7 +16,7 @@ def convert(program: torch.export.ExportedProgram, lowering: Lowering) -> Any:
     import numpy as np
 
     precision = ct.precision.FLOAT32
-    if lowering.recipe.storage == "float16":
+    if lowering.recipe.storage == "float16" or lowering.recipe.quantized:
         precision = ct.precision.FLOAT16
     with quiet_converter(), collector_off():
         return ct.convert(
