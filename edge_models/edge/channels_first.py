@@ -55,13 +55,16 @@ class LayerNormScaled(nn.Module):
     before: c / sqrt(mean(c^2) + eps), with c = x - mean(x)
     after:  y / sqrt(mean(y^2) + (sqrt(eps) / m)^2), with m = max |c| of the token and y = c / m:
     squares of numbers up to 1, of which at least one is 1, neither overflow nor vanish.
-    ``centered``: the input's mean over C is zero already.
+    ``centered``: the input's mean over C is zero already. The root is a tensor: a number divided
+    by a tensor becomes Core ML's inverse, which adds an epsilon of its own.
     """
+
+    root_eps: Tensor
 
     def __init__(self, dim: int, eps: float, centered: bool = False) -> None:
         super().__init__()
-        self.root_eps = eps**0.5
         self.centered = centered
+        self.register_buffer("root_eps", torch.full((1, 1, 1, 1), eps**0.5))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.centered:
