@@ -66,6 +66,15 @@ def build(
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")
     ] = 0,
+    input_kind: Annotated[
+        str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Core ML: class (names for Vision, and logits) or logits.")
+    ] = None,
+    minimum_deployment: Annotated[
+        str | None, typer.Option(help="Core ML: iOS16, iOS17 or iOS18.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The artifact folder itself.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace another artifact.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify")] = False,
@@ -77,6 +86,11 @@ def build(
         from export_targets.pipeline import build as run
         from export_targets.request import BuildRequest
 
+    options = {
+        "input": input_kind,
+        "output": output,
+        "minimum-deployment": minimum_deployment,
+    }
     request = BuildRequest(  # ``resolve`` checks the names
         model=model,
         target=target,
@@ -93,6 +107,7 @@ def build(
         out=out,
         force=force,
         verify=not no_verify,
+        options={name: value for name, value in options.items() if value is not None},
     )
     result = run(request, stderr_reporter())
     parity = result.parity.model_dump(mode="json", by_alias=True) if result.parity else None

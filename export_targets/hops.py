@@ -7,20 +7,20 @@ from torch import Tensor
 from edge_models.parity import Gate, Hop, HopSpec, ParityReport, compare, skip
 from export_targets.manifest import Delegation, Manifest
 from export_targets.target import target_named
-from quantize.recipe import recipe_named
 
 # The published form is the baseline of comparisons: measured, not judged, but it must compute.
 BASELINE_GATE = Gate(min_sqnr_db=-100.0, min_top1_agreement=0.0)
 
 
 def hop_specs(manifest: Manifest) -> tuple[HopSpec, ...]:
-    """reference -> edge -> (quantized graph) -> saved file, and the whole chain."""
-    recipe = recipe_named(manifest.recipe)
-    gates = target_named(manifest.target.name).gates[recipe.name]
+    """reference -> edge -> (changed program) -> saved file, and the whole chain."""
+    gates = target_named(manifest.target.name).gates[manifest.recipe]
     specs = [HopSpec("edge", "reference", "edge", gates.edge)]
     if gates.quantize is not None:
         specs.append(HopSpec("quantize", "edge", "quantized", gates.quantize))
-    lowered = "quantized" if recipe.quantized else "edge"
+    lowered = "edge" if gates.quantize is None else "quantized"
+    if gates.exact is not None:
+        specs.append(HopSpec("exact", lowered, "exact", gates.exact))
     specs.append(HopSpec("lower", lowered, "file", gates.lower))
     specs.append(HopSpec("chain", "reference", "file", gates.chain))
     if manifest.form == "published":
@@ -41,9 +41,9 @@ def judge(
     ``inputs`` says what the logits are of; ``absent`` why a program could not run here: its hops
     are skipped. ``delegation`` is what the saved file holds.
     """
+    runners = {"file": runner, "exact": target_named(manifest.target.name).exact_runner}
     hops = tuple(
-        _hop(spec, runner if spec.to == "file" else "eager", logits, absent)
-        for spec in hop_specs(manifest)
+        _hop(spec, runners.get(spec.to, "eager"), logits, absent) for spec in hop_specs(manifest)
     )
     report = ParityReport(artifact=manifest.name, inputs=inputs, hops=hops)
     problems = [f"hop {hop.name}: {hop.why}" for hop in hops if hop.status == "failed"]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
+from edge_models.images import to_pixels
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets import artifact, replacement
@@ -16,7 +17,14 @@ from export_targets.graph import float_modules
 from export_targets.hops import judge
 from export_targets.manifest import FloatModule, Manifest
 from export_targets.progress import Reporter
-from export_targets.request import BuildRequest, Plan, choose_images, read_labels, resolve
+from export_targets.request import (
+    BuildRequest,
+    Plan,
+    choose_images,
+    read_labels,
+    resolve,
+    settle,
+)
 from export_targets.runner import runner_named
 from quantize.calibration import Images
 
@@ -46,9 +54,11 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     request = plan.request
     loaded = load_reference(plan.spec, request.checkpoint, request.seed)
     labels = read_labels(plan, loaded.classes)
+    plan = settle(plan, labels)
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
     golden = plan.inputs(images.golden)
+    given = to_pixels(golden, plan.spec.input) if plan.takes_image else golden  # to the saved file
 
     reference = SingleOutput(loaded.module, request.heads).eval()
     with reporter.stage("Reference logits"):
@@ -74,12 +84,18 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
             lowered = plan.target.lower(program, lowering, folder / plan.target.file)
-        runner = runner_named(plan.target.runner, plan.target.name)
-        with reporter.steps(f"Saved file on the runner {runner.name}", len(golden)) as advance:
-            logits["file"] = runner.run(folder / plan.target.file, golden, advance)
+        if lowered.weights:
+            with reporter.stage("Logits with the weights of the file"):
+                stored = lowered.weights.items()
+                program.state_dict.update({k: nn.Parameter(v, False) for k, v in stored})
+                logits["quantized"] = run_eager(program.module(), golden)
+        model = folder / plan.target.file
+        logits["file"] = _run(plan, plan.target.runner, model, given, reporter)
+        if plan.target.gates[plan.recipe.name].exact is not None:
+            logits["exact"] = _run(plan, plan.target.exact_runner, model, given, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, program, lowered.operators)
-            write_golden(folder, plan, images.golden, golden, logits, labels)
+            write_golden(folder, plan, images.golden, given, logits, labels)
             manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
@@ -91,6 +107,12 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
             place = plan.out.with_name(f"{plan.out.name}.failed") if problems else plan.out
             replacement.publish(folder, place)
     return BuildResult(place, manifest, parity, problems)
+
+
+def _run(plan: Plan, name: str, model: Path, inputs: Tensor, reporter: Reporter) -> Tensor:
+    runner = runner_named(name, plan.target.name)
+    with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
+        return runner.run(model, inputs, advance)
 
 
 def _quantize(

@@ -55,21 +55,24 @@ class LayerNormScaled(nn.Module):
     before: c / sqrt(mean(c^2) + eps), with c = x - mean(x)
     after:  y / sqrt(mean(y^2) + (sqrt(eps) / m)^2), with m = max |c| of the token and y = c / m:
     squares of numbers up to 1, of which at least one is 1, neither overflow nor vanish.
-    ``centered``: the input's mean over C is zero already. The root is a tensor: a number divided
-    by a tensor becomes Core ML's inverse, which adds an epsilon of its own.
+    ``centered``: the input's mean over C is zero already. The constants are tensors: a number
+    divided by a tensor becomes Core ML's inverse, which adds an epsilon of its own, and a clamp with
+    one limit a clip whose other limit float16 does not hold.
     """
 
     root_eps: Tensor
+    smallest: Tensor
 
     def __init__(self, dim: int, eps: float, centered: bool = False) -> None:
         super().__init__()
         self.centered = centered
         self.register_buffer("root_eps", torch.full((1, 1, 1, 1), eps**0.5))
+        self.register_buffer("smallest", torch.full((1, 1, 1, 1), SMALLEST_MAGNITUDE))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.centered:
             x = x - x.mean(dim=1, keepdim=True)
-        magnitude = x.abs().amax(dim=1, keepdim=True).clamp(min=SMALLEST_MAGNITUDE)
+        magnitude = torch.maximum(x.abs().amax(dim=1, keepdim=True), self.smallest)
         x = x / magnitude
         epsilon = self.root_eps / magnitude
         return x * torch.rsqrt((x * x).mean(dim=1, keepdim=True) + epsilon * epsilon)

@@ -28,7 +28,7 @@ def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tens
     return torch.cat(rows)
 
 
-def load(model: Path) -> Callable[[Tensor], Tensor]:
+def load(model: Path, storage: Storage = "declared") -> Callable[[Tensor], Tensor]:
     """A package as a function from one input to its logits; ends the process where it refuses."""
     try:
         program = read_package(model)
@@ -37,7 +37,7 @@ def load(model: Path) -> Callable[[Tensor], Tensor]:
 
     def forward(sample: Tensor) -> Tensor:
         try:
-            return run(program, sample)
+            return run(program, sample, storage)
         except RefusedError as error:
             raise SystemExit(f"refused: {error}") from error
 

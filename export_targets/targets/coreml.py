@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from edge_models.edge import channels_first
 from edge_models.edge.primitives import Forms
@@ -12,8 +13,9 @@ from edge_models.spec import FloatRule
 from export_targets.graph import ruling
 from export_targets.interpret.mil.read import read_package
 from export_targets.manifest import Delegation
-from export_targets.mlprogram import convert
+from export_targets.mlprogram import convert, quiet_converter
 from export_targets.target import DelegatedOperator, Gates, Lowered, Lowering, Target
+from export_targets.weights import compress, decompressed
 from quantize.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -59,7 +61,13 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
 
 def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:
     """Convert, save the package at ``path`` and say which operators the saved program has."""
-    convert(program, lowering).save(str(path))
+    model = convert(program, lowering)
+    weights: dict[str, Tensor] = {}
+    if lowering.recipe.weights is not None:
+        with quiet_converter():
+            model = compress(model, lowering.recipe.weights)
+        weights = decompressed(model, program)
+    model.save(str(path))
     operations = read_package(path).operations
     return Lowered(
         Delegation(delegates=1, delegated_ops=len(operations), undelegated={}, fallen=()),
@@ -67,6 +75,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
             DelegatedOperator(operation.type, operation.results[0][0], index)
             for index, operation in enumerate(operations)
         ),
+        weights,
     )
 
 
@@ -83,6 +92,10 @@ INT8_GATE = Gate(min_sqnr_db=0.0, min_top1_agreement=0.8)
 INT8_LOWER_GATE = Gate(min_sqnr_db=35.0, min_top1_agreement=0.9)
 FP32_GATES = Gates(EDGE_GATE, None, FP32_LOWER_GATE, chain=FP32_LOWER_GATE)
 FP16_GATES = Gates(EDGE_GATE, None, FP16_LOWER_GATE, chain=FP16_LOWER_GATE)
+# Palettes change the network itself: how far is reported, and only a broken one is refused.
+WEIGHTS_GATE = Gate(min_sqnr_db=0.0, min_top1_agreement=0.5)
+EXACT_GATE = Gate(min_sqnr_db=60.0, min_top1_agreement=1.0)
+WEIGHTS_GATES = Gates(EDGE_GATE, WEIGHTS_GATE, FP16_LOWER_GATE, WEIGHTS_GATE, EXACT_GATE)
 INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, chain=INT8_GATE)
 
 TARGET = Target(
@@ -93,9 +106,23 @@ TARGET = Target(
     default_recipe="fp16",
     forms=FORMS,
     float_rules=(),
-    gates={"fp32": FP32_GATES, "fp16": FP16_GATES, "int8": INT8_GATES},
+    gates={
+        "fp32": FP32_GATES,
+        "fp16": FP16_GATES,
+        "int8": INT8_GATES,
+        "int8_weight_only": WEIGHTS_GATES,
+        "palettized_6bit": WEIGHTS_GATES,
+        "palettized_4bit": WEIGHTS_GATES,
+    },
     quantizer=quantizer,
     lower=lower,
     inspect=inspect,
     packages=("coremltools", "executorch"),
+    options={
+        "input": ("image", "tensor"),
+        "output": ("class", "logits"),
+        "minimum-deployment": ("iOS17", "iOS16", "iOS18"),
+    },
+    excluded=(("int8", "minimum-deployment", "iOS16"),),  # its quantize came with iOS 17
+    exact_runner="interpreter_float32",
 )

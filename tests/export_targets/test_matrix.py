@@ -60,7 +60,9 @@ def test_every_hop_ran_and_passed(result: BuildResult) -> None:
     assert result.problems == ()
     assert result.parity is not None
     recipe = recipe_named(result.manifest.recipe)
-    names = ["edge", *(["quantize"] if recipe.quantized else []), "lower", "chain"]
+    exact = target_named(result.manifest.target.name).gates[recipe.name].exact is not None
+    changed = ["quantize"] if recipe.approximate else []
+    names = ["edge", *changed, *(["exact"] if exact else []), "lower", "chain"]
     assert [(hop.name, hop.status) for hop in result.parity.hops] == [(n, "passed") for n in names]
     assert {hop.samples for hop in result.parity.hops} == {result.manifest.golden.samples}
     gates = [(spec.name, spec.gate) for spec in hop_specs(result.manifest)]
@@ -135,8 +137,8 @@ def test_golden_files_are_whole(opened: Artifact) -> None:
         assert torch.equal(preprocess(image, spec.input, (64, 64)), sample[0])
     for program in artifact.PROGRAMS:
         assert tuple(opened.logits(program).shape) == (16, 1, 10)
-    quantized = recipe_named(opened.manifest.recipe).quantized
-    assert torch.equal(opened.logits("lowered"), opened.logits("edge")) != quantized
+    changed = recipe_named(opened.manifest.recipe).approximate
+    assert torch.equal(opened.logits("lowered"), opened.logits("edge")) != changed
 
 
 def test_expected_is_what_the_runner_gives_again(opened: Artifact) -> None:
