@@ -48,8 +48,8 @@ def write_golden(
 ) -> None:
     """Write labels, golden inputs and images, and every program's logits on them.
 
-    ``given``: what the saved file takes, (samples, B, 3, H, W). ``logits`` by program: "reference", "edge", "quantized" for
-    a quantizing recipe, and "file" for the saved file.
+    ``given``: what the saved file takes, (samples, B, 3, H, W). ``logits`` by program:
+    "reference", "edge", "quantized" where the recipe changes numbers, "file" for the saved file.
     """
     if labels:
         (folder / artifact.LABELS).write_text("\n".join(labels) + "\n", encoding="utf-8")

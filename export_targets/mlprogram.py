@@ -26,16 +26,16 @@ def convert(program: torch.export.ExportedProgram, lowering: Lowering) -> Any:
     program = program.run_decompositions({})
     heads = len(program.graph_signature.user_outputs)
     names = [LOGITS] if heads == 1 else [f"{LOGITS}_{index}" for index in range(heads)]
-    classifier = None
+    outputs, classifier = [ct.TensorType(name=name, dtype=np.float32) for name in names], None
     if lowering.options["output"] == "class":
-        add_probabilities(program)
-        names.append(PROBABILITIES)
+        add_probabilities(program)  # the converter takes no output types beside a classifier
+        outputs = None
         classifier = ct.ClassifierConfig(list(lowering.labels), LABEL, PROBABILITIES)
-    with quiet_converter(), collector_off():
+    with quiet_converter(), classifier_beside_logits(), collector_off():
         model = ct.convert(
             program,
             inputs=[_input(program, lowering)],
-            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
+            outputs=outputs,
             classifier_config=classifier,
             minimum_deployment_target=ct.target[lowering.options["minimum-deployment"]],
             compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
@@ -73,15 +73,19 @@ def _input(program: torch.export.ExportedProgram, lowering: Lowering) -> Any:
 
 
 def add_probabilities(program: torch.export.ExportedProgram) -> None:
-    """Give a program whose one output is logits a second one, their softmax."""
+    """Give a program whose one output is logits a second one, their softmax, and both names."""
     output = program.graph.output_node()
     (logits,) = output.args[0]
     with program.graph.inserting_before(output):
-        node = program.graph.call_function(torch.ops.aten.softmax.int, (logits, -1))
+        softmax = torch.ops.aten.softmax.int
+        node = program.graph.create_node("call_function", softmax, (logits, -1), {}, PROBABILITIES)
     node.meta = dict(logits.meta)
+    logits._rename(LOGITS)
     output.args = ((logits, node),)
-    kind = OutputSpec(OutputKind.USER_OUTPUT, TensorArgument(name=node.name), None)
-    program.graph_signature.output_specs.append(kind)
+    kind = OutputKind.USER_OUTPUT
+    program.graph_signature.output_specs[:] = [
+        OutputSpec(kind, TensorArgument(name=name), None) for name in (LOGITS, PROBABILITIES)
+    ]
     program.graph_module.recompile()
 
 
@@ -90,11 +94,10 @@ def describe(model: Any, lowering: Lowering) -> None:
     model.author = "converted by edgeform"
     model.license = "The licence of the weights applies."
     model.version = lowering.facts["version"]
-    size = " x ".join(str(side) for side in lowering.facts["size"].split("x"))
     model.short_description = (
         f"{lowering.facts['model']}, an image classifier; {lowering.recipe.summary}."
     )
-    picture = f"an RGB picture of {size} pixels (height x width)"
+    picture = f"an RGB picture of {lowering.facts['size']} pixels (height x width)"
     if lowering.options["input"] == "image":
         model.input_description["image"] = f"{picture}; normalized inside"
     else:
@@ -103,14 +106,37 @@ def describe(model: Any, lowering: Lowering) -> None:
             f"{picture}, divided by 255, minus {mean}, divided by {std} by channel"
         )
     meaning = {
-        PROBABILITIES: "the probability of each class: the softmax of the logits",
         LABEL: "the name of the most probable class",
+        f"{LABEL}_probs": "the probability of each class: the softmax of the logits",
     }
     for output in model.get_spec().description.output:
         text = meaning.get(output.name, "one number a class; the largest is the prediction")
         model.output_description[output.name] = text
     for name, value in lowering.facts.items():
         model.user_defined_metadata[f"edgeform.{name}"] = value
+
+
+@contextmanager
+def classifier_beside_logits() -> Iterator[None]:
+    """While open, a classifier can have a further output.
+
+    The converter looks up each output's declared type by its place, but has just put the label in
+    front of them. What it looks for, images, no output here is.
+    """
+    from coremltools.converters.mil.backend.mil import load
+
+    original = load._add_classify_op
+
+    def without_types(program: Any, classifier: Any) -> Any:
+        names = original(program, classifier)
+        program.functions["main"].output_types = None
+        return names
+
+    load._add_classify_op = without_types
+    try:
+        yield
+    finally:
+        load._add_classify_op = original
 
 
 @contextmanager

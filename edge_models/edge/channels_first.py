@@ -55,9 +55,9 @@ class LayerNormScaled(nn.Module):
     before: c / sqrt(mean(c^2) + eps), with c = x - mean(x)
     after:  y / sqrt(mean(y^2) + (sqrt(eps) / m)^2), with m = max |c| of the token and y = c / m:
     squares of numbers up to 1, of which at least one is 1, neither overflow nor vanish.
-    ``centered``: the input's mean over C is zero already. The constants are tensors: a number
-    divided by a tensor becomes Core ML's inverse, which adds an epsilon of its own, and a clamp with
-    one limit a clip whose other limit float16 does not hold.
+    ``centered``: the input's mean over C is zero already. The constants are tensors:
+    a number divided by a tensor becomes Core ML's inverse, which adds an epsilon of its own, and a
+    clamp with one limit a clip whose other limit float16 does not hold.
     """
 
     root_eps: Tensor

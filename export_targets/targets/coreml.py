@@ -10,12 +10,12 @@ from edge_models.edge import channels_first
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
+from export_targets.compressed_weights import compress, decompressed
 from export_targets.graph import ruling
 from export_targets.interpret.mil.read import read_package
 from export_targets.manifest import Delegation
 from export_targets.mlprogram import convert, quiet_converter
 from export_targets.target import DelegatedOperator, Gates, Lowered, Lowering, Target
-from export_targets.weights import compress, decompressed
 from quantize.recipe import Recipe
 
 if TYPE_CHECKING:

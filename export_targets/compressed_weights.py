@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,8 +38,8 @@ def decompressed(model: Any, program: torch.export.ExportedProgram) -> dict[str,
             name = output.name.split("_to_fp16")[0]
             if operation.op_type.startswith("constexpr_"):
                 held[name] = _tensor(operation.materialized_val_inference())
-            elif operation.op_type == "const" and name not in held and output.rank > 0:
-                held[name] = _tensor(output.val)
+            elif operation.op_type == "const" and isinstance(output.val, np.ndarray):
+                held.setdefault(name, _tensor(output.val))
     parameters = program.graph_signature.inputs_to_parameters
     found = {
         parameter: held[placeholder]
