@@ -15,7 +15,14 @@ from edge_models.errors import InputError
 from export_targets.latency import Ratio
 from export_targets.progress import Reporter
 from export_targets.report.chain import PROGRAMS, Chain, chain_of
-from export_targets.report.plots import Point, color, latency_plot, ratio_plot, tradeoff_plot
+from export_targets.report.plots import (
+    Point,
+    color,
+    latency_plot,
+    layer_plot,
+    ratio_plot,
+    tradeoff_plot,
+)
 from export_targets.report.subject import Place, Subject, read_subjects
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ class Part:
     latency_plot: Markup | None
     ratios: tuple[Ratio, ...]
     ratio_plot: Markup | None
+    layer_plot: Markup | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,9 @@ def _part(index: int, subject: Subject) -> Part:
             ratio_plot(f"{subject.key}-ratios", [(ratio, hue) for ratio in ratios])
             if ratios
             else None
+        ),
+        layer_plot=(
+            layer_plot(f"{subject.key}-layers", subject.layers, hue) if subject.layers else None
         ),
     )
 
