@@ -15,6 +15,7 @@ from export_targets import artifact, replacement
 from export_targets.contents import describe, write_evidence, write_golden
 from export_targets.graph import float_modules
 from export_targets.hops import judge
+from export_targets.layer_errors import LayerError, layer_errors
 from export_targets.manifest import FloatModule, Manifest
 from export_targets.progress import Reporter
 from export_targets.request import (
@@ -26,6 +27,7 @@ from export_targets.request import (
     settle,
 )
 from export_targets.runner import runner_named
+from export_targets.target import Lowered
 from quantize.calibration import Images
 
 
@@ -73,28 +75,24 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     with reporter.stage("Export"):
         program = torch.export.export(module, (golden[0],))
     stayed_float: tuple[FloatModule, ...] = ()
+    layers: tuple[LayerError, ...] = ()
     if plan.recipe.quantized:
         quantized = _quantize(plan, program, images.calibration, reporter)
         stayed_float = float_modules(quantized, plan.float_rules, plan.recipe.name)
         with reporter.stage("Quantized logits"):
             logits["quantized"] = run_eager(quantized, golden)
+        with reporter.stage("Errors of layers"):
+            layers = layer_errors(program.module(), quantized, golden)
         program = torch.export.export(quantized, (golden[0],))
 
     with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
             lowered = plan.target.lower(program, lowering, folder / plan.target.file)
-        if lowered.weights:
-            with reporter.stage("Logits with the weights of the file"):
-                stored = lowered.weights.items()
-                program.state_dict.update({k: nn.Parameter(v, False) for k, v in stored})
-                logits["quantized"] = run_eager(program.module(), golden)
-        model = folder / plan.target.file
-        logits["file"] = _run(plan, plan.target.runner, model, given, reporter)
-        if plan.target.gates[plan.recipe.name].exact is not None:
-            logits["exact"] = _run(plan, plan.target.exact_runner, model, given, reporter)
+        logits |= _compressed_logits(program, lowered, golden, reporter)
+        logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
         with reporter.stage("Artifact"):
-            write_evidence(folder, loaded, program, lowered.operators)
+            write_evidence(folder, loaded, program, lowered.operators, layers)
             write_golden(folder, plan, images.golden, given, logits, labels)
             manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
             artifact.write_manifest(folder, manifest)
@@ -109,10 +107,29 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     return BuildResult(place, manifest, parity, problems)
 
 
-def _run(plan: Plan, name: str, model: Path, inputs: Tensor, reporter: Reporter) -> Tensor:
-    runner = runner_named(name, plan.target.name)
-    with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
-        return runner.run(model, inputs, advance)
+def _compressed_logits(
+    program: torch.export.ExportedProgram, lowered: Lowered, golden: Tensor, reporter: Reporter
+) -> dict[str, Tensor]:
+    """Of the program with the weights that the file holds, where a lowering compresses them."""
+    if not lowered.weights:
+        return {}
+    with reporter.stage("Logits with the compressed weights"):
+        weights = {name: nn.Parameter(value, False) for name, value in lowered.weights.items()}
+        program.state_dict.update(weights)
+        return {"quantized": run_eager(program.module(), golden)}
+
+
+def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -> dict[str, Tensor]:
+    """Of the saved file on the target's runner, and on its exact one where a gate asks for it."""
+    names = {"file": plan.target.runner}
+    if plan.target.gates[plan.recipe.name].exact is not None:
+        names["exact"] = plan.target.exact_runner
+    logits = {}
+    for program, name in names.items():
+        runner = runner_named(name, plan.target.name)
+        with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
+            logits[program] = runner.run(model, inputs, advance)
+    return logits
 
 
 def _quantize(
