@@ -26,7 +26,8 @@ def convert(program: torch.export.ExportedProgram, lowering: Lowering) -> Any:
     program = program.run_decompositions({})
     heads = len(program.graph_signature.user_outputs)
     names = [LOGITS] if heads == 1 else [f"{LOGITS}_{index}" for index in range(heads)]
-    outputs, classifier = [ct.TensorType(name=name, dtype=np.float32) for name in names], None
+    classifier = None
+    outputs: list[Any] | None = [ct.TensorType(name=name, dtype=np.float32) for name in names]
     if lowering.options["output"] == "class":
         add_probabilities(program)  # the converter takes no output types beside a classifier
         outputs = None

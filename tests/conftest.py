@@ -129,15 +129,19 @@ def runner_here(monkeypatch: pytest.MonkeyPatch) -> None:
         return torch.stack([forward(sample) for sample in inputs])
 
     def interpret(
-        modules: dict[str, str], model: Path, inputs: Tensor, advance: Callable[[], None]
+        table: dict[str, tuple[str, str]],
+        model: Path,
+        inputs: Tensor,
+        advance: Callable[[], None],
     ) -> Tensor:
-        forward = importlib.import_module(modules[interpreter.kind_of(model)]).load(model)
+        module, _ = table[interpreter.kind_of(model)]
+        forward = importlib.import_module(module).load(model)
         return torch.stack([forward(sample) for sample in inputs])
 
     monkeypatch.setitem(all_runners(), "host", replace(host.RUNNER, run=run))
     tables = (interpreter.INTERPRETERS, interpreter.EXACT_INTERPRETERS)
-    for runner, modules in zip(interpreter.RUNNER, tables, strict=True):
-        changed = replace(runner, run=partial(interpret, modules))
+    for runner, table in zip(interpreter.RUNNER, tables, strict=True):
+        changed = replace(runner, run=partial(interpret, table))
         monkeypatch.setitem(all_runners(), runner.name, changed)
 
 

@@ -12,22 +12,27 @@ from torch import Tensor
 from export_targets.child import run_in_child
 from export_targets.runner import Runner, RunnerError
 
-# What a file is: the module that runs it in the child process.
-INTERPRETERS = {".mlpackage": "export_targets.interpret.mlpackage"}
-EXACT_INTERPRETERS = {".mlpackage": "export_targets.interpret.mlpackage_float32"}
+# What a file is: the module that runs it in the child process, and its name for messages.
+INTERPRETERS = {
+    ".mlpackage": ("export_targets.interpret.mlpackage", "the Core ML interpreter"),
+}
+EXACT_INTERPRETERS = {
+    ".mlpackage": ("export_targets.interpret.mlpackage_float32", "the Core ML interpreter"),
+}
 # A whole process takes about 10 s to start, and the largest model about 1 s an image.
 SECONDS_TO_START, SECONDS_PER_IMAGE = 300, 60
 
 
 def interpret(
-    modules: Mapping[str, str], model: Path, inputs: Tensor, advance: Callable[[], None]
+    table: Mapping[str, tuple[str, str]], model: Path, inputs: Tensor, advance: Callable[[], None]
 ) -> Tensor:
     """Logits (samples, rows, classes) of a saved file for inputs (samples, B, 3, H, W)."""
     kind = kind_of(model)
-    if kind not in modules:
+    if kind not in table:
         raise RunnerError(f"no interpreter here runs {kind} files such as {model.name}")
+    module, name = table[kind]
     limit = SECONDS_TO_START + SECONDS_PER_IMAGE * inputs.shape[0] * inputs.shape[1]
-    return run_in_child(modules[kind], "the interpreter", model, inputs, limit, advance)
+    return run_in_child(module, name, model, inputs, limit, advance)
 
 
 def kind_of(model: Path) -> str:
