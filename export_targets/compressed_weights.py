@@ -1,5 +1,6 @@
 """Weights of a Core ML program stored in fewer bits by coremltools' own optimizers."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ def compress(model: Any, weights: StoredWeights) -> Any:
     else:
         config = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
         apply = optimize.linear_quantize_weights
-    return apply(
-        model, optimize.OptimizationConfig(op_type_configs=dict.fromkeys(PRODUCTS, config))
-    )
+    configs = optimize.OptimizationConfig(op_type_configs=dict.fromkeys(PRODUCTS, config))
+    with warnings.catch_warnings():
+        # a tensor with fewer distinct numbers than its palette is held exactly
+        warnings.filterwarnings("ignore", "Number of distinct clusters")
+        return apply(model, configs)
 
 
 def decompressed(model: Any, program: torch.export.ExportedProgram) -> dict[str, Tensor]:

@@ -30,8 +30,15 @@ def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tens
 
 def load(model: Path, storage: Storage = "declared") -> Callable[[Tensor], Tensor]:
     """A package as a function from one input to its logits; ends the process where it refuses."""
+    return loaded(lambda: read_package(model), storage)
+
+
+def loaded(
+    read: Callable[[], Program], storage: Storage = "declared"
+) -> Callable[[Tensor], Tensor]:
+    """The same of a program that ``read`` gives."""
     try:
-        program = read_package(model)
+        program = read()
     except RefusedError as error:
         raise SystemExit(f"refused: {error}") from error
 
