@@ -22,8 +22,9 @@ class LocalConvolution(nn.Module):
     """A 3x3 convolution over the zero-padded map whose weights differ by position and image.
 
     ``forward`` takes the map (B, C, H, W) and its weights (B, 9 * groups, H, W), channel
-    g * 9 + tap, and gives (B, C, H, W). Each of ``halves`` equal parts of the channels is convolved on its own
-    with its own part of the weights; in a part, channel c uses weight channel c % groups.
+    g * 9 + tap, and gives (B, C, H, W). Each of ``halves`` equal parts of the channels is convolved
+    on its own with its own part of the weights; in a part, channel c uses weight channel
+    c % groups.
     """
 
     def __init__(self, halves: int = 1) -> None:

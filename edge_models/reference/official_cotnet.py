@@ -19,7 +19,7 @@ EXPANSION = 4
 class Bottleneck(nn.Module):
     """1x1 convolution, average pool where there is one (``avd``), ``conv2``, 1x1 convolution."""
 
-    conv2: nn.Module
+    conv2: OfficialCoTLayer
     avd: nn.Module | None
     downsample: nn.Sequential | None
 
