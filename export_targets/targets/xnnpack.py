@@ -64,17 +64,17 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
     aten = torch.ops.aten
 
     class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has no types
-        """Leaves the concatenation of tokens float: the quantizer's filter does not reach it. Gives
-        copies the scale of what they copy.
+        """Leaves the concatenation of tokens and the means that a rule names float: the quantizer's
+        filter does not reach them. Gives copies and pads the scale of what they copy, and quantizes
+        the weights of a local convolution before they are sliced.
         """
 
         def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
             for node in model.graph.nodes:
                 of_tokens = node.target == aten.cat.default and node.meta["val"].dim() != 4
-                if of_tokens or node.target == aten.mean.dim and ruling(node, rules):
+                if of_tokens or (node.target == aten.mean.dim and ruling(node, rules)):
                     node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
                 if node.target == aten.pad.default and not ruling(node, rules):
-                    # zeros around a map keep its scale; slices of the result then do the same
                     shared = SharedQuantizationSpec(node.args[0])
                     node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                         {node.args[0]: shared}, shared, _annotated=True
@@ -119,8 +119,7 @@ def _is_of_maps(node: torch.fx.Node) -> bool:
 
 
 def _is_sliced_weights(node: torch.fx.Node) -> bool:
-    """Whether a node is the normalized weights of a local convolution: quantized once, then sliced
-    by taps."""
+    """Whether a node is the weights of a local convolution before they are sliced by taps."""
     users = list(node.users)
     return len(users) == 9 and all(
         user.target == torch.ops.aten.slice.Tensor
@@ -155,8 +154,8 @@ def lower(program: torch.export.ExportedProgram, _: Lowering, path: Path) -> Low
 
 
 def partitioner() -> "Partitioner":
-    """XNNPACK's partitioner, which asks for one decomposition of the program instead of three where
-    it takes every operator that it wants kept whole.
+    """XNNPACK's partitioner, which also takes INT8 pads, and asks for one decomposition of the
+    program instead of three where it takes every operator that it wants kept whole.
     """
     from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
     from executorch.backends.xnnpack.partition.config.generic_node_configs import ConstantPadConfig
@@ -164,6 +163,8 @@ def partitioner() -> "Partitioner":
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
     class PadConfig(ConstantPadConfig):  # type: ignore[misc]
+        """Takes the pad of an INT8 map as one; the library's converts to float and back."""
+
         def supported_precision_types(self) -> list[ConfigPrecisionType]:
             return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
 

@@ -63,7 +63,7 @@ def test_keys_are_those_of_the_published_layout() -> None:
     }
     assert {key for key in keys if not key.startswith("layer")} == {
         "conv1.weight",
-        *(f"bn1.{name}" for name in "weight bias running_mean running_var".split()),
+        *(f"bn1.{name}" for name in ("weight", "bias", "running_mean", "running_var")),
         "bn1.num_batches_tracked",
         "fc.weight",
         "fc.bias",
