@@ -2,6 +2,7 @@
 
 The rule, for Python and for every app: EXIF orientation; RGB (grey and 16-bit converted, alpha
 over black); shorter side resized to round(size / crop); centre crop; / 255; minus mean, over std.
+Sides are rounded half to even.
 """
 
 import os
@@ -85,13 +86,21 @@ def resize_and_crop(image: Image.Image, spec: InputSpec, size: tuple[int, int]) 
     """Resize so that the crop window of (height, width) / ``spec.crop`` is covered, then cut it."""
     height, width = size
     resample = Image.Resampling[spec.interpolation.upper()]
-    scale = max(round(height / spec.crop) / image.height, round(width / spec.crop) / image.width)
+    # the shorter side before the crop, and the longer in proportion: what a manifest tells an app
+    shorter = min(size)
+    before = round(shorter / spec.crop)
+    scale = max(
+        round(height * before / shorter) / image.height,
+        round(width * before / shorter) / image.width,
+    )
     resized = (
         max(width, round(image.width * scale)),
         max(height, round(image.height * scale)),
     )
-    if resized != image.size:
-        image = image.resize(resized, resample)
+    # rows, then columns: in one call the order, and so the rounding, is for Pillow's version to say
+    for step in ((resized[0], image.height), resized):
+        if step != image.size:
+            image = image.resize(step, resample)
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
 

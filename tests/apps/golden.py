@@ -1,0 +1,209 @@
+"""What the Android code is tested against: files with what the Python side computes."""
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from edge_models.images import preprocess, resize_and_crop, to_rgb
+from edge_models.parity import measure
+from edge_models.spec import InputSpec
+
+Json = dict[str, Any]
+
+# (width, height) of images and (height, width) of inputs: odd sizes, up and down, long ones
+SIZES = [
+    ((640, 427), (64, 64)),
+    ((427, 641), (64, 64)),
+    ((33, 47), (64, 64)),
+    ((1, 1), (32, 32)),
+    ((3, 2), (64, 64)),
+    ((2, 150), (32, 32)),
+    ((150, 2), (32, 32)),
+    ((73, 73), (64, 64)),
+    ((64, 64), (64, 64)),
+    ((255, 257), (64, 96)),
+    ((301, 99), (96, 64)),
+    ((41, 45), (64, 96)),
+    ((17, 501), (64, 1024)),
+    ((1031, 1033), (32, 352)),
+    ((90, 31), (352, 32)),
+    ((300, 100), (64, 96)),
+    ((101, 300), (96, 64)),
+    ((7, 5), (32, 96)),
+    ((799, 601), (224, 224)),
+    ((119, 223), (224, 224)),
+]
+WRONG_VALUES: list[Any] = [None, "", "x", -1, 0.5, 1e300, True, [], {}, [1], "1", [None] * 4]
+
+
+def write_golden(folder: Path, artifact: Path) -> None:
+    """Fill a new folder; ``artifact`` is one that was just built."""
+    shutil.copytree(artifact, folder / "artifact")
+    manifest = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
+    generator = np.random.default_rng(0)
+    write_list(folder, "preprocessing", preprocessing(folder, manifest, generator))
+    write_list(folder, "orientations", orientations(folder, generator))
+    (folder / "over_black.rgb").write_bytes(over_black().tobytes())
+    write_list(folder, "statistics", statistics(generator))
+    write_list(folder, "top_classes", top_classes())
+    write_list(folder, "agreement", agreement())
+    write_list(folder, "wrong_fields", wrong_fields(manifest))
+    write_list(folder, "mutated", mutated(manifest))
+
+
+def write_list(folder: Path, name: str, cases: Iterator[Json]) -> None:
+    (folder / f"{name}.json").write_text(json.dumps(list(cases)), encoding="utf-8")
+
+
+def noise(width: int, height: int, generator: np.random.Generator) -> Image.Image:
+    """Half of it pure black or white: there a filter's overshoot is clipped."""
+    pixels = generator.integers(-128, 384, (height, width, 3)).clip(0, 255)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def stored(folder: Path, name: str, image: Image.Image) -> Json:
+    (folder / f"{name}.rgb").write_bytes(image.tobytes())
+    return {"path": f"{name}.rgb", "width": image.width, "height": image.height}
+
+
+def preprocessing(folder: Path, manifest: Json, generator: np.random.Generator) -> Iterator[Json]:
+    for interpolation in ("bilinear", "bicubic"):
+        spec = replace(InputSpec(), interpolation=interpolation)
+        for (width, height), size in SIZES:
+            name = f"{interpolation}_{width}x{height}_{size[0]}x{size[1]}"
+            image = noise(width, height, generator)
+            values = preprocess(image, spec, size).numpy().astype("<f4")
+            (folder / f"{name}.f32").write_bytes(values.tobytes())
+            yield {
+                "name": name,
+                "manifest": json.dumps(with_input(manifest, spec, size)),
+                "source": stored(folder, name, image),
+                "cropped": stored(folder, f"{name}_cropped", resize_and_crop(image, spec, size)),
+                "input": f"{name}.f32",
+            }
+
+
+def with_input(manifest: Json, spec: InputSpec, size: tuple[int, int]) -> Json:
+    """A manifest of another input, as ``export_targets/contents.py`` writes it."""
+    resize = {
+        "size": round(min(size) / spec.crop),
+        "interpolation": spec.interpolation,
+        "crop": list(size),
+    }
+    changed = {"shape": [1, 3, *size], "resize": resize, "mean": spec.mean, "std": spec.std}
+    return {**manifest, "input": {**manifest["input"], **changed}}
+
+
+def orientations(folder: Path, generator: np.random.Generator) -> Iterator[Json]:
+    image = noise(5, 3, generator)
+    for orientation in range(1, 9):
+        image.getexif()[0x0112] = orientation
+        upright = ImageOps.exif_transpose(image)
+        yield {
+            "orientation": orientation,
+            "source": stored(folder, "turned", image),
+            "upright": stored(folder, f"upright_{orientation}", upright),
+        }
+
+
+def over_black() -> Image.Image:
+    """Every grey (across) at every transparency (down)."""
+    grey, alpha = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    return to_rgb(Image.fromarray(np.dstack([grey, grey, grey, alpha])))
+
+
+def statistics(generator: np.random.Generator) -> Iterator[Json]:
+    for count in range(1, 51):
+        samples = generator.lognormal(2, 1, count)
+        p50, p90, p99 = np.percentile(samples, (50, 90, 99)).tolist()
+        yield {
+            "samples": samples.tolist(),
+            **{"p50": p50, "p90": p90, "p99": p99},
+            "mean": samples.mean().item(),
+            "min": samples.min().item(),
+        }
+
+
+def top_classes() -> Iterator[Json]:
+    """The first image's classes; two heads are averaged."""
+    torch.manual_seed(0)
+    for batch, heads, classes in ((1, 1, 10), (1, 2, 10), (3, 2, 7), (2, 1, 4)):
+        logits = 5 * torch.randn(heads, batch, classes)
+        mean = logits[:, 0].double().mean(0).softmax(-1)
+        top = mean.topk(min(5, classes))
+        yield {
+            **{"batch": batch, "heads": heads, "classes": classes},
+            "logits": logits.flatten().tolist(),
+            "indices": top.indices.tolist(),
+            "probabilities": top.values.tolist(),
+        }
+
+
+def agreement() -> Iterator[Json]:
+    torch.manual_seed(0)
+    for scale in (0.0, 1e-6, 1e-3, 0.1, 1.0, 10.0):
+        expected = torch.randn(8, 2, 10)
+        actual = expected + scale * torch.randn(8, 2, 10)
+        metrics = measure(expected.flatten(0, 1), actual.flatten(0, 1))
+        yield {
+            "classes": 10,
+            "expected": expected.flatten(1).tolist(),
+            "actual": actual.flatten(1).tolist(),
+            "sqnr_db": metrics.sqnr_db,
+            "top1": metrics.top1_agreement,
+        }
+
+
+def wrong_fields(manifest: Json) -> Iterator[Json]:
+    """Every field that an app reads, missing and with values of other kinds."""
+    texts = ("name", "model.name", "recipe", "target.name")
+    choices = ("kind", "dtype", "layout", "color_order", "normalization", "resize.interpolation")
+    used: dict[str, type | tuple[type, ...]] = {
+        "schema_version": (),
+        **dict.fromkeys(texts, str),
+        **dict.fromkeys((f"input.{name}" for name in choices), ()),
+        **dict.fromkeys(("input.shape", "input.resize.crop", "input.mean", "input.std"), ()),
+        "input.resize.size": (),
+        **dict.fromkeys(("output.kind", "output.heads", "output.shape"), ()),
+        "golden.samples": (),
+        **dict.fromkeys(("selftest.sqnr_db", "selftest.top1"), (int, float)),
+        **dict.fromkeys(("input", "output", "selftest", "golden", "model", "target"), ()),
+    }
+    for path, allowed in used.items():
+        *parents, name = path.split(".")
+        for value in (..., *WRONG_VALUES):
+            if isinstance(value, allowed) and not isinstance(value, bool):
+                continue
+            copy = json.loads(json.dumps(manifest))
+            section = copy
+            for parent in parents:
+                section = section[parent]
+            section.pop(name) if value is ... else section.update({name: value})
+            yield {"field": path, "manifest": json.dumps(copy)}
+    for name in ("path", "bytes", "sha256", "deploy"):
+        copy = json.loads(json.dumps(manifest))
+        copy["files"][1][name] = None
+        yield {"field": f"files[1].{name}", "manifest": json.dumps(copy)}
+
+
+def mutated(manifest: Json) -> Iterator[Json]:
+    """The text with characters replaced, deleted and doubled, and cut off."""
+    generator = random.Random(0)
+    text = json.dumps(manifest)
+    for number in range(240):
+        characters = list(text)
+        for _ in range(generator.randint(1, 6)):
+            place = generator.randrange(len(characters))
+            characters[place] = generator.choice(
+                ["", '"', "{", "]", ",", "9", "-", "é", "\\", "\x00"]
+            )
+        end = generator.randrange(len(text)) if number % 10 == 0 else len(text)
+        yield {"manifest": "".join(characters[:end])}
