@@ -20,7 +20,9 @@ MODELS = (
     "conformer_small_patch16",
     "conformer_base_patch16",
     "cotnet50",
+    "cotnet101",
     "cotnext50_2x48d",
+    "se_cotnetd_50",
 )
 CASES = [
     pytest.param(model, recipe, marks=() if (model, recipe) in ALWAYS else pytest.mark.full)
