@@ -181,6 +181,22 @@ def evaluate(
 
 
 @app.command()
+def report(
+    artifacts: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
+    out: Annotated[Path, typer.Option(help="The page, an .html file.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """One self-contained HTML page about one or several artifacts."""
+    with loading():
+        from export_targets.report.page import write_report
+
+    path = write_report(artifacts, out, stderr_reporter())
+    print_result({"report": str(path)}, as_json, lambda: print(path))
+    return DONE
+
+
+@app.command()
 def doctor(as_json: Json = False, debug: Debug = False) -> int:
     """What this machine has, and what it can therefore build, verify and run."""
     from export_targets.doctor import diagnose

@@ -107,7 +107,7 @@ def describe(
             sqnr_db=gates.lower.min_sqnr_db, top1=gates.lower.min_top1_agreement
         ),
         files=artifact.file_entries(folder, (plan.target.file, artifact.LABELS)),
-        toolchain=manifest.toolchain(),
+        toolchain=manifest.toolchain(plan.target.packages),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
