@@ -182,6 +182,10 @@ Bytes read_file(const fs::path& path, uint64_t most) {
 }
 
 Artifact::Artifact(const fs::path& folder) : folder_(folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    throw InputError("There is no artifact folder " + folder.string() + ".", "Check the path.");
+  }
   const Bytes bytes = read_file(inside(folder, "manifest.json"), kLargestManifest);
   const Json json = Json::parse(bytes, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) damaged("it is no JSON");

@@ -25,6 +25,7 @@ constexpr const char* kUsage =
     "usage: edgeform-runner classify ARTIFACT IMAGE\n"
     "       edgeform-runner selftest ARTIFACT\n"
     "       edgeform-runner bench ARTIFACT --out REPORT.json [--image IMAGE] [--iterations N]\n"
+    "       edgeform-runner prepare ARTIFACT IMAGE INPUT.f32\n"
     "       edgeform-runner logits ARTIFACT INPUTS.f32 LOGITS.f32\n"
     "       edgeform-runner turns ARTIFACT\n"
     "and for each: [--threads N] [--warmup N]";
@@ -64,6 +65,21 @@ Arguments parse(int argc, char** argv) {
     else throw InputError("There is no option " + word + ".", kUsage);
   }
   return arguments;
+}
+
+void write_floats(const std::string& path, const std::vector<float>& values) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(values.data()),
+             static_cast<std::streamsize>(values.size() * sizeof(float)));
+  if (!file.flush()) throw InputError(path + " cannot be written.", "Check the path and its rights.");
+}
+
+// The model's input from an image, as raw little-endian float32.
+int prepare_file(const Artifact& artifact, const std::string& image, const std::string& out) {
+  std::vector<float> input(artifact.manifest().input_size());
+  prepare(decode(read_file(image, kLargestImage)), artifact.manifest(), input);
+  write_floats(out, input);
+  return kDone;
 }
 
 int classify(const Artifact& artifact, const std::string& path, const Settings& settings) {
@@ -119,16 +135,14 @@ int logits(const Artifact& artifact, const std::string& inputs, const std::strin
                          std::to_string(size) + " numbers of float32.");
   }
   Model model(artifact, settings.threads);
-  std::ofstream file(out, std::ios::binary);
-  std::vector<float> input(size);
+  std::vector<float> input(size), all;
   for (size_t at = 0; at < bytes.size(); at += size * sizeof(float)) {
     std::memcpy(input.data(), bytes.data() + at, size * sizeof(float));
     const auto values = model.run(input);
-    file.write(reinterpret_cast<const char*>(values.data()),
-               static_cast<std::streamsize>(values.size() * sizeof(float)));
+    all.insert(all.end(), values.begin(), values.end());
     std::cout << "one sample has run" << std::endl;
   }
-  if (!file.flush()) throw InputError(out + " cannot be written.", "Check the path and its rights.");
+  write_floats(out, all);
   return kDone;
 }
 
@@ -143,6 +157,7 @@ int run(const Arguments& arguments) {
   const Settings& settings = arguments.settings;
   if (is("classify", 3)) return classify(artifact, names[2], settings);
   if (is("selftest", 2)) return selftest(artifact, settings);
+  if (is("prepare", 4)) return prepare_file(artifact, names[2], names[3]);
   if (is("logits", 4)) return logits(artifact, names[2], names[3], settings);
   if (is("turns", 2)) {
     turns(artifact, settings);

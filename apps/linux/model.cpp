@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 
 #include <executorch/extension/data_loader/buffer_data_loader.h>
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
+#include <executorch/runtime/platform/platform.h>
 
 // The wheel has this class in libexecutorch_threadpool.so, and of its headers only the guard's.
 namespace executorch::extension::threadpool {
@@ -29,6 +31,12 @@ namespace {
 
 constexpr size_t kTop = 5;
 
+// The runtime tells on stderr which files of the system it looks at: its errors are enough.
+void only_errors(et_timestamp_t, et_pal_log_level_t level, const char*, const char*, size_t,
+                 const char* message, size_t) {
+  if (level == kError || level == kFatal) std::fprintf(stderr, "runtime: %s\n", message);
+}
+
 [[noreturn]] void refuse(const std::string& what) {
   throw InputError("The model " + what + ".", "Build the artifact again.");
 }
@@ -49,6 +57,8 @@ struct Model::Runtime {
 
 Model::Model(const Artifact& artifact, unsigned threads)
     : runtime_(std::make_unique<Runtime>(artifact)) {
+  executorch::runtime::register_pal(
+      executorch::runtime::PalImpl::create(only_errors, __FILE__));
   auto* pool = executorch::extension::threadpool::get_threadpool();
   if (threads != 0 && !pool->_unsafe_reset_threadpool(threads)) refuse("cannot run on so many threads");
   Module& module = runtime_->module;
