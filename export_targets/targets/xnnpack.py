@@ -153,8 +153,8 @@ FLOAT_LOWER_GATE = Gate(min_sqnr_db=90.0, min_top1_agreement=1.0)  # measured 11
 INT8_GATE = Gate(min_sqnr_db=0.0, min_top1_agreement=0.8)
 # XNNPACK requantizes integer sums once, the graph rounds each float result: measured 34 to 51 dB.
 INT8_LOWER_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
-# The same file on ARM64 and on x86-64. FP32: measured 131 to 137 dB. INT8: CoTNet-50 and the small
-# digits models equal to the bit; in Conformer-Ti (37 dB) float layer norms and GELUs differ in their
+# The same file on ARM64 and on x86-64. FP32: measured 131 to 137 dB. INT8: CoTNet-50 and the models
+# for digits equal to the bit; in Conformer-Ti (37 dB) float layer norms and GELUs differ in their
 # last bits, and where such a value lies between two steps of INT8 the next sum differs by one step.
 FLOAT_DEVICE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
 INT8_DEVICE_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)

@@ -207,8 +207,8 @@ def test_a_jpeg_is_prepared_within_its_gate(orientation: int, bare: Path, runner
     [
         (b"", "no known format"),
         (b"GIF89a", "no known format"),
-        (encoded(Image.new("RGB", (10_100, 100))), "too long"),
-        (encoded(Image.new("L", (9500, 9500))), "too many pixels"),
+        (encoded(Image.new("RGB", (10_100, 100))), "it is too long"),
+        (encoded(Image.new("L", (9500, 9500))), "it has too many pixels"),
         (encoded(Image.new("RGB", (64, 64)))[:60], ""),
     ],
     ids=["empty", "gif", "long", "large", "cut"],
