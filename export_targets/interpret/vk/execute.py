@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from export_targets.interpret.refusal import RefusedError
@@ -105,9 +104,7 @@ def _for_computing(tensor: Tensor) -> Tensor:
 
 def _uses(graph: Graph) -> Counter[int]:
     """How often each tensor is read; an output once more, so that it stays."""
-    uses = Counter(
-        number for call in graph.calls for number in _tensors(graph, call.arguments)
-    )
+    uses = Counter(number for call in graph.calls for number in _tensors(graph, call.arguments))
     uses.update(graph.outputs)
     return uses
 

@@ -18,7 +18,8 @@ LARGEST_TENSOR = 2**28  # elements: a larger one is no image model's but a damag
 SCALARS = {
     "Null": lambda value: None,
     "Int": lambda value: int(value.int_val),
-    "Double": lambda value: float(value.double_val),
+    # the writer stores equal numbers once, as an int or a float by whichever came first
+    "Double": lambda value: _whole(float(value.double_val)),
     "Bool": lambda value: bool(value.bool_val),
     "String": lambda value: str(value.string_val),
     "IntList": lambda value: tuple(map(int, value.items)),
@@ -26,6 +27,11 @@ SCALARS = {
     "BoolList": lambda value: tuple(map(bool, value.items)),
     "ValueList": lambda value: Values(tuple(map(int, value.items))),
 }
+
+
+def _whole(number: float) -> int | float:
+    """A whole number as an int, which stands for a float too."""
+    return int(number) if number.is_integer() else number
 
 
 def read_delegate(model: Path) -> Graph:

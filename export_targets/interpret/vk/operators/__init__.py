@@ -1,8 +1,7 @@
 """One small function an operator, by the operator's registered name.
 
-Arguments come in the order of the operator's schema; numbers may be stored as int or float, as the
-file shares equal ones. Floats are computed in float32: what the runtime does otherwise stands at
-the operator.
+Arguments come in the order of the operator's schema. Floats are computed in float32: what the
+runtime does otherwise than torch stands at the operator.
 """
 
 from collections.abc import Callable

@@ -16,32 +16,32 @@ SMALLEST, LARGEST = -128, 127
 Pair = Sequence[int]
 
 
-def quantize(x: Tensor, scale: float, zero_point: float) -> Tensor:
+def quantize(x: Tensor, scale: float, zero_point: int) -> Tensor:
     """round(x * (1 / scale)) + zero point, clamped: in float32, halves to the even integer."""
     inverse = torch.tensor(1.0, dtype=torch.float32) / torch.tensor(scale, dtype=torch.float32)
-    rounded = torch.round(x.float() * inverse) + int(zero_point)
+    rounded = torch.round(x.float() * inverse) + zero_point
     return torch.clamp(rounded, SMALLEST, LARGEST).to(torch.int8)
 
 
-def dequantize(q: Tensor, scale: float, zero_point: float) -> Tensor:
-    return (q.to(torch.int32) - int(zero_point)).float() * scale
+def dequantize(q: Tensor, scale: float, zero_point: int) -> Tensor:
+    return (q.to(torch.int32) - zero_point).float() * scale
 
 
 def quantize_per_tensor(
-    x: Tensor, scale: float, zero_point: float, smallest: float, largest: float, _: None
+    x: Tensor, scale: float, zero_point: int, smallest: int, largest: int, _: None
 ) -> Tensor:
     _check_range(smallest, largest)
     return quantize(x, scale, zero_point)
 
 
 def dequantize_per_tensor(
-    q: Tensor, scale: float, zero_point: float, smallest: float, largest: float, *_: None
+    q: Tensor, scale: float, zero_point: int, smallest: int, largest: int, *_: None
 ) -> Tensor:
     _check_range(smallest, largest)
     return dequantize(q, scale, zero_point)
 
 
-def _check_range(smallest: float, largest: float) -> None:
+def _check_range(smallest: int, largest: int) -> None:
     if (smallest, largest) != (SMALLEST, LARGEST):
         raise RefusedError(f"has integers from {smallest} to {largest}, not of a whole byte")
 
@@ -50,11 +50,11 @@ def q8ta_add(
     first: Tensor,
     second: Tensor,
     first_scale: float,
-    first_zero_point: float,
+    first_zero_point: int,
     second_scale: float,
-    second_zero_point: float,
+    second_zero_point: int,
     scale: float,
-    zero_point: float,
+    zero_point: int,
     alpha: float,
 ) -> Tensor:
     left = dequantize(first, first_scale, first_zero_point)
@@ -63,7 +63,7 @@ def q8ta_add(
 
 
 def q8ta_relu(
-    q: Tensor, scale: float, zero_point: float, out_scale: float, out_zero_point: float
+    q: Tensor, scale: float, zero_point: int, out_scale: float, out_zero_point: int
 ) -> Tensor:
     return quantize(torch.relu(dequantize(q, scale, zero_point)), out_scale, out_zero_point)
 
@@ -71,19 +71,19 @@ def q8ta_relu(
 def q8ta_linear(
     q: Tensor,
     in_scale: float,
-    in_zero_point: float,
+    in_zero_point: int,
     weight: Tensor,
     sums: Tensor,
     scales: Tensor,
     scale: float,
-    zero_point: float,
+    zero_point: int,
     bias: Tensor | None,
     activation: str,
 ) -> Tensor:
     """Weight (outputs, inputs); its scales, sums and bias are padded to whole groups of four."""
     outputs = len(weight)
     _check_sums(weight, sums)
-    products = F.linear(q.double(), weight.double()) - int(in_zero_point) * sums[:outputs]
+    products = F.linear(q.double(), weight.double()) - in_zero_point * sums[:outputs]
     real = products.float() * (scales[:outputs] * in_scale)
     return _requantize(real, bias, outputs, (-1,), activation, scale, zero_point)
 
@@ -91,47 +91,47 @@ def q8ta_linear(
 def q8ta_conv2d(
     q: Tensor,
     in_scale: float,
-    in_zero_point: float,
+    in_zero_point: int,
     weight: Tensor,
     sums: Tensor,
     scales: Tensor,
     scale: float,
-    zero_point: float,
+    zero_point: int,
     bias: Tensor | None,
     kernel: Pair,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
-    groups: float,
+    groups: int,
     activation: str,
 ) -> Tensor:
     """Weight (outputs, rows * columns * inputs of a group), each row padded to groups of four."""
-    outputs, inputs = len(weight), q.shape[1] // int(groups)
+    outputs, inputs = len(weight), q.shape[1] // groups
     rows, columns = kernel
     used = rows * columns * inputs
     _check_sums(weight, sums)
     shaped = weight[:, :used].reshape(outputs, rows, columns, inputs).permute(0, 3, 1, 2)
     return _convolve(
         *(q, in_scale, in_zero_point, shaped, scales, scale, zero_point, bias),
-        *(stride, padding, dilation, int(groups), activation),
+        *(stride, padding, dilation, groups, activation),
     )
 
 
 def q8ta_conv2d_dw(
     q: Tensor,
     in_scale: float,
-    in_zero_point: float,
+    in_zero_point: int,
     weight: Tensor,
     sums: Tensor,
     scales: Tensor,
     scale: float,
-    zero_point: float,
+    zero_point: int,
     bias: Tensor | None,
     kernel: Pair,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
-    groups: float,
+    groups: int,
     activation: str,
 ) -> Tensor:
     """Depthwise: weight (rows, columns, channels)."""
@@ -139,18 +139,18 @@ def q8ta_conv2d_dw(
     _check_sums(shaped.flatten(1), sums)
     return _convolve(
         *(q, in_scale, in_zero_point, shaped, scales, scale, zero_point, bias),
-        *(stride, padding, dilation, int(groups), activation),
+        *(stride, padding, dilation, groups, activation),
     )
 
 
 def _convolve(
     q: Tensor,
     in_scale: float,
-    in_zero_point: float,
+    in_zero_point: int,
     weight: Tensor,
     scales: Tensor,
     scale: float,
-    zero_point: float,
+    zero_point: int,
     bias: Tensor | None,
     stride: Pair,
     padding: Pair,
@@ -159,7 +159,7 @@ def _convolve(
     activation: str,
 ) -> Tensor:
     """Zeros around the map stand for the number 0, so for the zero point among the integers."""
-    centered = q.double() - int(in_zero_point)
+    centered = q.double() - in_zero_point
     products = F.conv2d(
         centered,
         weight.double(),
@@ -181,7 +181,7 @@ def _requantize(
     axis: Sequence[int],
     activation: str,
     scale: float,
-    zero_point: float,
+    zero_point: int,
 ) -> Tensor:
     if bias is not None:
         real = real + bias[:outputs].view(list(axis))

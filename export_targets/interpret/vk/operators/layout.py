@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from export_targets.interpret.refusal import RefusedError
-
 
 def prepack(constant: Tensor) -> Tensor:
     """To the device: the numbers stay."""
@@ -38,26 +36,18 @@ def expand_copy(x: Tensor, shape: Sequence[int], _: bool) -> Tensor:
     return x.expand(list(shape)).contiguous()
 
 
-def slice_copy(x: Tensor, dim: int, start: float | None, end: float | None, step: int) -> Tensor:
-    first = 0 if start is None else int(start)
-    last = x.shape[dim] if end is None else int(end)
-    if first < 0 or last < 0:
-        raise RefusedError("counts from the end of the axis, which this interpreter does not know")
-    return x.narrow(dim, first, min(last, x.shape[dim]) - first)[_every(x, dim, int(step))]
-
-
-def _every(x: Tensor, dim: int, step: int) -> tuple[slice, ...]:
+def slice_copy(x: Tensor, dim: int, start: int | None, end: int | None, step: int) -> Tensor:
     places = [slice(None)] * x.dim()
-    places[dim] = slice(None, None, step)
-    return tuple(places)
+    places[dim] = slice(start, end, step)
+    return x[tuple(places)].contiguous()
 
 
-def select_copy(x: Tensor, dim: int, index: float) -> Tensor:
-    return x.select(int(dim), int(index))
+def select_copy(x: Tensor, dim: int, index: int) -> Tensor:
+    return x.select(dim, index)
 
 
-def cat(tensors: Sequence[Tensor], dim: float) -> Tensor:
-    return torch.cat(list(tensors), int(dim))
+def cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
+    return torch.cat(list(tensors), dim)
 
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {

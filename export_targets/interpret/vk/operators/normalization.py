@@ -8,10 +8,10 @@ from torch import Tensor
 from export_targets.interpret.refusal import RefusedError
 
 
-def softmax(x: Tensor, dim: float, half_to_float: bool) -> Tensor:
+def softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:
     if half_to_float:
         raise RefusedError("changes the type, which this interpreter does not know")
-    return torch.softmax(x, int(dim))
+    return torch.softmax(x, dim)
 
 
 def native_layer_norm(

@@ -21,13 +21,11 @@ def convolution(
     dilation: Pair,
     transposed: bool,
     output_padding: Pair,
-    groups: float,
+    groups: int,
 ) -> Tensor:
     if transposed:
         raise RefusedError("is transposed, which this interpreter does not know")
-    return F.conv2d(
-        x, weight, bias, list(stride), list(padding), list(dilation), groups=int(groups)
-    )
+    return F.conv2d(x, weight, bias, list(stride), list(padding), list(dilation), groups=groups)
 
 
 def conv_with_clamp(
@@ -39,7 +37,7 @@ def conv_with_clamp(
     dilation: Pair,
     transposed: bool,
     output_padding: Pair,
-    groups: float,
+    groups: int,
     smallest: float | None,
     largest: float | None,
 ) -> Tensor:
@@ -59,5 +57,4 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "et_vk.conv_with_clamp.default": conv_with_clamp,
     "aten.linear.default": linear,
     "aten.bmm.default": torch.bmm,
-    "aten.mm.default": torch.mm,
 }
