@@ -89,7 +89,7 @@ def float_modules(
         name = operator_name(node)
         if "quantize" in name or "choose_qparams" in name or name in LAYOUT:
             continue
-        if _in_int8(node, name):
+        if in_int8(node):
             continue
         ruled = ruling(node, rules)
         rule = (
@@ -104,7 +104,9 @@ def float_modules(
     )
 
 
-def _in_int8(node: fx.Node, name: str) -> bool:
+def in_int8(node: fx.Node) -> bool:
+    """Whether a call of a quantized graph computes with integers on the device."""
+    name = operator_name(node)
     if name in PRODUCTS:
         return _dequantized(node.args[1])
     requantized = all("quantize_per_tensor" in str(user.target) for user in node.users)

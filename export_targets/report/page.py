@@ -15,7 +15,14 @@ from edge_models.errors import InputError
 from export_targets.latency import Ratio
 from export_targets.progress import Reporter
 from export_targets.report.chain import PROGRAMS, Chain, chain_of
-from export_targets.report.plots import Point, color, latency_plot, ratio_plot, tradeoff_plot
+from export_targets.report.plots import (
+    Point,
+    color,
+    latency_plot,
+    layer_plot,
+    ratio_plot,
+    tradeoff_plot,
+)
 from export_targets.report.subject import Place, Subject, read_subjects
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ class Part:
     latency_plot: Markup | None
     ratios: tuple[Ratio, ...]
     ratio_plot: Markup | None
+    layer_plot: Markup | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,9 @@ def _part(index: int, subject: Subject) -> Part:
             ratio_plot(f"{subject.key}-ratios", [(ratio, hue) for ratio in ratios])
             if ratios
             else None
+        ),
+        layer_plot=(
+            layer_plot(f"{subject.key}-layers", subject.layers, hue) if subject.layers else None
         ),
     )
 
@@ -166,13 +177,14 @@ def _figure(value: float | None, form: str, unit: str = "") -> str:
     """A number in a format, with its unit behind a narrow space that does not break."""
     if value is None:
         return ABSENT
-    return format(value, form) + (f"\N{NARROW NO-BREAK SPACE}{unit}" if unit else "")
+    text = format(value, form).rstrip(".")  # the alternate form keeps zeros, and a point at the end
+    return text + (f"\N{NARROW NO-BREAK SPACE}{unit}" if unit else "")
 
 
 def _count(value: int) -> str:
     """A large count with three figures: 13.4 M, 5.2 G."""
     size, unit = next((pair for pair in COUNTS if value >= pair[0]), (1, ""))
-    return _figure(value / size, ".3g" if unit else "g", unit)
+    return _figure(value / size, "#.3g" if unit else "g", unit)
 
 
 def _replace(out: Path, text: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from export_targets.latency import LatencyReport, Ratio
+from export_targets.layer_errors import LayerError
 from export_targets.report.svg import CARD, INK, RULE, SERIES, SOFT, figure, inline, printable
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ WIDTH = 400.0  # points; the page scales a plot to its column, a phone's to abou
 ROW, MARGIN = 46.0, 46.0  # points a row of a plot, and for its axis
 SMALLEST, LARGEST = 130.0, 520.0  # areas in square points of a marker; a number stands in it
 LONGEST_LABEL = 66  # letters that fit into the width
-BEYOND = 1.6  # no axis of times is longer than so many times its largest 99th percentile
+FAR_APART = 20  # an axis is logarithmic where values are so many times apart
+BEYOND = 2.0  # no axis of times is longer than about so many times its largest p90
 
 
 @dataclass(frozen=True)
@@ -43,27 +45,56 @@ def latency_plot(key: str, rows: Sequence[tuple[str, LatencyReport, str]]) -> Ma
     with figure(WIDTH, height) as drawn:
         axes = drawn.subplots()
         phases = [report.phases.execute for _, report, _ in rows]
-        end = min(
-            BEYOND * max(phase.p99_ms for phase in phases),
-            1.05 * max(max(phase.samples_ms) for phase in phases),
-        )
+        longest = max(max(phase.samples_ms) for phase in phases)
+        end = 1.05 * min(longest, BEYOND * max(phase.p90_ms for phase in phases))
+        beyond = sum(sample > end for phase in phases for sample in phase.samples_ms)
         for place, ((label, _, hue), phase) in enumerate(zip(rows, phases, strict=True)):
             shown = [sample for sample in phase.samples_ms if sample <= end]
             options: dict[str, Any] = {"orientation": "horizontal", "showextrema": False}
             drawing: dict[str, Any] = axes.violinplot(shown, [place], widths=0.5, **options)
             drawing["bodies"][0].set(facecolor=hue, edgecolor=hue, alpha=0.35)
-            for value, size in ((phase.p50_ms, 0.25), (phase.p90_ms, 0.14), (phase.p99_ms, 0.14)):
+            marks = ((phase.p50_ms, 0.25), (phase.p90_ms, 0.14), (phase.p99_ms, 0.14))
+            for value, size in marks:
                 axes.vlines(value, place - size, place + size, colors=hue, linewidth=2)
-            said = f"{label}: p50 {phase.p50_ms:.3g} ms"
-            _label(axes, said, place)
+            _label(axes, f"{label}: p50 {phase.p50_ms:.3g}, p99 {phase.p99_ms:.3g} ms", place)
         _rows(axes, len(rows))
         axes.set_xlim(0, end)
-        axes.set_xlabel("execute, ms; marks at p50, p90 and p99")
+        rest = f"; {beyond} samples lie beyond" if beyond else ""
+        axes.set_xlabel(f"execute, ms, marks at p50, p90, p99{rest}")
         told = "; ".join(
             f"{label}: median {phase.p50_ms:.3g}, 99th percentile {phase.p99_ms:.3g} milliseconds"
             for (label, _, _), phase in zip(rows, phases, strict=True)
         )
         return inline(drawn, key, printable(f"Distributions of execute times. {told}"))
+
+
+def layer_plot(key: str, layers: Sequence[LayerError], hue: str) -> Markup:
+    """The layers' SQNR in the order of the graph; the colour is of those that compute in INT8."""
+    with figure(WIDTH, 190) as drawn:
+        axes = drawn.subplots()
+        axes.grid(visible=True, axis="both")
+        for computes, shown in (("float", SOFT), ("int8", hue)):
+            points = [
+                (place, layer.sqnr_db)
+                for place, layer in enumerate(layers, 1)
+                if layer.computes == computes and layer.sqnr_db is not None
+            ]
+            axes.scatter(
+                [place for place, _ in points],
+                [decibels for _, decibels in points],
+                14,
+                color=shown,
+                marker="o" if computes == "int8" else "D",
+                label=f"computes in {computes.replace('int8', 'INT8')}",
+            )
+        axes.set_ylim(bottom=min(0.0, *(layer.sqnr_db or 0.0 for layer in layers), 0.0))
+        axes.set_xlim(0, len(layers) + 1)
+        axes.set_ylabel("SQNR, dB")
+        axes.set_xlabel("layer, in the order of the graph")
+        axes.legend(frameon=False, fontsize=9, loc="lower left", ncols=2, handletextpad=0.1)
+        known = [layer.sqnr_db for layer in layers if layer.sqnr_db is not None]
+        told = f"from {max(known):.0f} down to {min(known):.0f} dB" if known else "none is known"
+        return inline(drawn, key, f"Signal to noise ratio of {len(layers)} layers: {told}")
 
 
 def ratio_plot(key: str, ratios: Sequence[tuple[Ratio, str]]) -> Markup:
@@ -105,8 +136,7 @@ def tradeoff_plot(key: str, points: Sequence[Point]) -> Markup:
                 color=CARD,
             )
         axes.set_ylim(0, 1.12 * max(1.0, *(point.sqnr_db for point in points)))
-        axes.set_xlim(left=0)
-        axes.margins(x=0.12)
+        _across(axes, [p.ms if timed and p.ms is not None else p.megabytes for p in points])
         axes.set_ylabel("SQNR against FP32, dB")
         axes.set_xlabel("median execute, ms; area: deployed MB" if timed else "deployed MB")
         told = "; ".join(
@@ -115,6 +145,18 @@ def tradeoff_plot(key: str, points: Sequence[Point]) -> Markup:
             for point in points
         )
         return inline(drawn, key, printable(f"Size, latency and accuracy. {told}"))
+
+
+def _across(axes: "Axes", values: Sequence[float]) -> None:
+    """The range of the x axis: from zero, or logarithmic where the values are far apart."""
+    least, most = min(values), max(values)
+    if least > 0 and most / least > FAR_APART:
+        axes.set_xscale("log")
+        axes.set_xlim(least / 1.6, most * 1.6)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    else:
+        axes.set_xlim(0, 1.1 * most)
 
 
 def _label(axes: "Axes", text: str, place: int) -> None:
@@ -128,6 +170,7 @@ def _label(axes: "Axes", text: str, place: int) -> None:
         fontsize=9,
         color=INK,
         va="bottom",
+        bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1},
     ).set_in_layout(False)
 
 

@@ -22,6 +22,7 @@ from export_targets.artifact import (
 )
 from export_targets.latency import LatencyReport
 from export_targets.latency_folder import LATENCY, model_digest, stored_reports
+from export_targets.layer_errors import LAYER_ERRORS, LayerError, read_layer_errors
 from export_targets.manifest import Manifest
 
 SHOWN_SAMPLES = 8
@@ -61,6 +62,7 @@ class Subject:
     parity: ParityReport | None
     latency: Mapping[str, LatencyReport]
     samples: tuple[Sample, ...]
+    layers: tuple[LayerError, ...]
 
     @property
     def manifest(self) -> Manifest:
@@ -101,6 +103,7 @@ class Subject:
     def raw(self) -> dict[str, str]:
         """The artifact's JSON files as they are, by name."""
         names = [MANIFEST, *([PARITY] if self.parity else [])]
+        names += [LAYER_ERRORS] if self.layers else []
         names += [f"{LATENCY}/{name}" for name in self.latency]
         return {name: (self.artifact.folder / name).read_text(encoding="utf-8") for name in names}
 
@@ -134,7 +137,15 @@ def _subject(key: str, label: str, artifact: Artifact) -> Subject:
                 f"The latency report {folder / LATENCY / name} is of another model file.",
                 "Remove it, and profile this artifact.",
             )
-    return Subject(key, label, artifact, read_parity(folder, manifest), latency, _samples(artifact))
+    return Subject(
+        key,
+        label,
+        artifact,
+        read_parity(folder, manifest),
+        latency,
+        _samples(artifact),
+        read_layer_errors(artifact),
+    )
 
 
 def _samples(artifact: Artifact) -> tuple[Sample, ...]:

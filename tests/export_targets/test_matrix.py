@@ -52,7 +52,7 @@ def test_one_delegate_holds_everything(opened: Artifact) -> None:
     assert (delegation.delegates, delegation.undelegated, delegation.fallen) == (1, {}, ())
     rows = json.loads((opened.folder / artifact.OPERATORS).read_text(encoding="utf-8"))
     assert delegation.delegated_ops == len(rows) > 10
-    assert all(set(row) == {"operator", "module", "debug_handle"} for row in rows)
+    assert all(set(row) == {"operator", "module", "debug_handle", "macs"} for row in rows)
     assert target_named(opened.manifest.target.name).inspect(opened.model) == (1, {})
 
 

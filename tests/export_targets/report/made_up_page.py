@@ -11,6 +11,7 @@ from edge_models.parity import Gate, Hop, ParityReport
 from export_targets.artifact import LABELS, MANIFEST, read_manifest, write_parity
 from export_targets.latency import LatencyReport, OperatorTable
 from export_targets.latency_folder import add_report, model_digest
+from export_targets.layer_errors import LAYER_ERRORS, LayerError, write_layer_errors
 from tests.export_targets.made_up import CLASSES, SAMPLES, sign_again, write_made_up
 from tests.export_targets.made_up_latency import made_up_report, operator
 
@@ -86,11 +87,30 @@ def profiled(folder: Path, **changes: Any) -> LatencyReport:
     return report
 
 
+def add_layers(folder: Path) -> tuple[LayerError, ...]:
+    """Add made-up errors of fourteen layers to an artifact, one of them unknown."""
+    layers = tuple(
+        LayerError(
+            node=f"conv2d_{i}",
+            module=f"layer{i}.conv",
+            operator="conv2d",
+            computes="float" if i % 5 == 4 else "int8",
+            sqnr_db=None if i == 3 else 45.0 - 2 * i,
+        )
+        for i in range(14)
+    )
+    (folder / LAYER_ERRORS).parent.mkdir(exist_ok=True)
+    write_layer_errors(folder, layers)
+    sign_again(folder)
+    return layers
+
+
 def make_hostile(folder: Path) -> None:
     """Put the hostile text into every free text of the artifact's files."""
     texts = {"source", "rule", "why", "module", "operator", "family", "inputs", "os", "soc"}
     _rewrite(folder / MANIFEST, texts | {"created", "python"})
     _rewrite(folder / "parity.json", texts - {"why"})
+    _rewrite(folder / LAYER_ERRORS, texts)
     for path in (folder / "latency").glob("*.json"):
         _rewrite(path, texts - {"operator"})
     lines = [f"{HOSTILE} {i}" for i in range(CLASSES)]
@@ -112,7 +132,7 @@ def _rewrite(path: Path, keys: set[str]) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+def changed(path: Path, change: Callable[[Any], object]) -> None:
     """Change a JSON file."""
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)

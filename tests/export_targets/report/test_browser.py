@@ -13,6 +13,7 @@ from export_targets.report.page import render
 from export_targets.report.subject import read_subjects
 from tests.export_targets.report.made_up_page import (
     HOSTILE,
+    add_layers,
     make_hostile,
     profiled,
     write_page_artifact,
@@ -40,6 +41,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page about two artifacts, one of them profiled and full of hostile text."""
     folder = tmp_path_factory.mktemp("page")
     one, two = (write_page_artifact(folder / name) for name in ("one", "two"))
+    add_layers(one)
     profiled(one)
     make_hostile(one)
     out = folder / "page.html"
@@ -118,6 +120,24 @@ def test_the_operators_filter(browser: Browser, written: Path) -> None:
         assert form.locator("output").inner_text().startswith("1 of 13 rows")
         form.locator("input").fill("no such operator")
         assert column(page, 1) == []
+
+
+def test_the_layers_sort_and_filter(browser: Browser, written: Path) -> None:
+    with opened(browser, written) as page:
+        rows = page.locator("#a1-layer-errors tbody tr:visible > :first-child")
+        assert rows.all_inner_texts() == [str(i) for i in range(1, 15)]
+        page.locator("#a1-layer-errors thead button", has_text="SQNR").click()
+        page.locator("#a1-layer-errors thead button", has_text="SQNR").click()
+        assert rows.all_inner_texts() == [
+            "14",
+            "13",
+            *(str(i) for i in range(12, 0, -1) if i != 4),
+            "4",
+        ]
+        form = page.locator("form[data-filter='a1-layer-errors']")
+        form.locator("select").select_option("float")
+        assert rows.all_inner_texts() == ["10", "5"]
+        assert form.locator("output").inner_text() == "2 of 14 rows"
 
 
 def test_a_raw_file_opens_and_is_saved(browser: Browser, written: Path) -> None:

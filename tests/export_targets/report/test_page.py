@@ -7,15 +7,18 @@ import pytest
 
 from edge_models.errors import InputError
 from edge_models.parity import ParityReport
+from export_targets.layer_errors import LAYER_ERRORS, write_layer_errors
 from export_targets.report.chain import chain_of
 from export_targets.report.page import render
 from export_targets.report.plots import Point, tradeoff_plot
 from export_targets.report.subject import read_subjects
 from export_targets.report.svg import SERIES, STYLE, VARIABLES, printable
 from tests.conftest import EdgeformInProcess
+from tests.export_targets.made_up import sign_again
 from tests.export_targets.report.made_up_page import (
     FELL,
     HOSTILE,
+    add_layers,
     changed,
     hop,
     made_up_operators,
@@ -38,11 +41,38 @@ def page(*folders: Path) -> str:
 def test_a_page_says_what_the_reports_say(artifact: Path) -> None:
     profiled(artifact)
     text = page(artifact)
-    for said in ("132.5", "38.0", "44.0", "37.0", "gate 30", "digits, held out", "p50 3.5 ms"):
+    for said in (
+        "132.5",
+        "38.0",
+        "44.0",
+        "37.0",
+        "gate 30",
+        "digits, held out",
+        "p50 3.5, p99 8.85 ms",
+    ):
         assert said in text.replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert "op_11" in text
     assert "Android 16" in text
     assert 'class="badge passed"' in text
+
+
+def test_the_layers_errors_are_shown(artifact: Path) -> None:
+    assert "What INT8 does" not in page(artifact)
+    layers = add_layers(artifact)
+    (subject,) = read_subjects([artifact])
+    assert subject.layers == layers
+    text = page(artifact)
+    assert text.count('<tr data-kind="int8">') == 12
+    assert text.count('<tr data-kind="float">') == 2
+    assert "Signal to noise ratio of 14 layers: from 45 down to 19 dB" in text
+    assert "evidence/layer_errors.json" in subject.raw
+
+
+def test_layers_of_which_nothing_is_known_are_shown(artifact: Path) -> None:
+    layers = [layer.model_copy(update={"sqnr_db": None}) for layer in add_layers(artifact)]
+    write_layer_errors(artifact, tuple(layers))
+    sign_again(artifact)
+    assert "14 layers: none is known" in page(artifact)
 
 
 def test_the_same_artifacts_give_the_same_page(artifact: Path) -> None:
@@ -96,6 +126,7 @@ def test_the_newest_report_of_a_place_is_shown(artifact: Path) -> None:
 
 
 def test_everything_from_outside_is_escaped(artifact: Path) -> None:
+    add_layers(artifact)
     profiled(artifact)
     make_hostile(artifact)
     text = page(artifact)
@@ -139,6 +170,26 @@ def test_a_plot_has_the_pages_colors_and_ids_of_its_own() -> None:
     assert printable("é漢\n") == "é漢\N{REPLACEMENT CHARACTER}"
 
 
+def test_values_far_apart_stand_on_a_logarithmic_axis() -> None:
+    near, far = (
+        [Point(i, "a", 1.0, 40.0, ms, SERIES[0]) for i, ms in enumerate(times, 1)]
+        for times in ((1.0, 15.0), (1.0, 300.0))
+    )
+    assert {"0", "15"} <= ticks(tradeoff_plot("near", near))
+    assert {"1", "10", "100"} <= ticks(tradeoff_plot("far", far))
+
+
+def ticks(plot: str) -> set[str]:
+    return {text.strip() for text in ElementTree.fromstring(plot).itertext()}
+
+
+def test_an_interpreter_is_named_as_what_it_is(artifact: Path) -> None:
+    said = "the format's own runtime did not run here"
+    assert said not in page(artifact)
+    changed(artifact / "parity.json", lambda c: c["hops"][2].update(runner="interpreter"))
+    assert said in page(artifact)
+
+
 def test_the_command_writes_the_page(
     artifact: Path, tmp_path: Path, edgeform: EdgeformInProcess
 ) -> None:
@@ -158,6 +209,12 @@ def damage_parity(folder: Path) -> None:
     (folder / "parity.json").write_text('{"hops": 1}', encoding="utf-8")
 
 
+def damage_layers(folder: Path) -> None:
+    add_layers(folder)
+    changed(folder / LAYER_ERRORS, lambda rows: rows[0].update(sqnr_db="much"))
+    sign_again(folder)
+
+
 def swap_parity(folder: Path) -> None:
     changed(folder / "parity.json", lambda content: content.update(artifact="another"))
 
@@ -174,6 +231,7 @@ def latency_of_another_model(folder: Path) -> None:
 DAMAGES = [
     (damage_model, "model.pte"),
     (damage_parity, "parity.json is damaged"),
+    (damage_layers, "layer_errors.json is damaged: 0.sqnr_db"),
     (swap_parity, "it is of another"),
     (nan_in_latency, "load_ms"),
     (latency_of_another_model, "another model file"),
