@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.fx.passes.infra.pass_base import PassResult
 
 from edge_models.edge import primitives
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.delegates import RefusalLog, inspect, read_delegates
-from export_targets.graph import collector_off, module_classes, ruling
+from export_targets.graph import collector_off, drop_provenance, module_classes, ruling
 from export_targets.target import Gates, Lowered, Lowering, Target
 from quantize.recipe import Recipe
 
@@ -132,17 +131,6 @@ def partitioner() -> "Partitioner":
             return kept, None if whole else takes
 
     return WholePartitioner()
-
-
-def drop_provenance(graph_module: torch.fx.GraphModule) -> PassResult:
-    """Forget from which earlier nodes each node came.
-
-    Every later pass deep-copies that history and adds to it. The debug handles, which are all that
-    the runtime's profiler needs of it, are assigned before.
-    """
-    for node in graph_module.graph.nodes:
-        node.meta.pop("from_node", None)
-    return PassResult(graph_module, True)
 
 
 # Each gate stands below what was measured (tests/README.md) and above what a fault gives.
