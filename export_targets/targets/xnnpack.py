@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.fx.passes.infra.pass_base import PassResult
 
 from edge_models.edge import local_convolution, primitives
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.delegates import RefusalLog, inspect, read_delegates
-from export_targets.graph import collector_off, module_classes, ruling
+from export_targets.graph import collector_off, drop_provenance, module_classes, ruling
 from export_targets.target import Gates, Lowered, Lowering, Target
 from quantize.recipe import Recipe
 
@@ -178,17 +177,6 @@ def partitioner() -> "Partitioner":
     return WholePartitioner(configs=configs)
 
 
-def drop_provenance(graph_module: torch.fx.GraphModule) -> PassResult:
-    """Forget from which earlier nodes each node came.
-
-    Every later pass deep-copies that history and adds to it. The debug handles, which are all that
-    the runtime's profiler needs of it, are assigned before.
-    """
-    for node in graph_module.graph.nodes:
-        node.meta.pop("from_node", None)
-    return PassResult(graph_module, True)
-
-
 # Each gate stands below what was measured (tests/README.md) and above what a fault gives.
 EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)  # measured 123 to 137 dB
 FLOAT_LOWER_GATE = Gate(min_sqnr_db=90.0, min_top1_agreement=1.0)  # measured 118 to 131 dB
@@ -197,8 +185,13 @@ FLOAT_LOWER_GATE = Gate(min_sqnr_db=90.0, min_top1_agreement=1.0)  # measured 11
 INT8_GATE = Gate(min_sqnr_db=0.0, min_top1_agreement=0.8)
 # XNNPACK requantizes integer sums once, the graph rounds each float result: measured 34 to 51 dB.
 INT8_LOWER_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
-FP32_GATES = Gates(EDGE_GATE, None, FLOAT_LOWER_GATE, chain=FLOAT_LOWER_GATE)
-INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, chain=INT8_GATE)
+# The same file on ARM64 and on x86-64. FP32: measured 131 to 137 dB. INT8: CoTNet-50 and the models
+# for digits equal to the bit; in Conformer-Ti (37 dB) float layer norms and GELUs differ in their
+# last bits, and where such a value lies between two steps of INT8 the next sum differs by one step.
+FLOAT_DEVICE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
+INT8_DEVICE_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
+FP32_GATES = Gates(EDGE_GATE, None, FLOAT_LOWER_GATE, FLOAT_LOWER_GATE, FLOAT_DEVICE_GATE)
+INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, INT8_GATE, INT8_DEVICE_GATE)
 
 TARGET = Target(
     name="xnnpack",
