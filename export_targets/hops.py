@@ -8,6 +8,7 @@ from edge_models.parity import Gate, Hop, HopSpec, ParityReport, compare, skip
 from export_targets.manifest import Delegation, Manifest
 from export_targets.target import target_named
 
+OWN_RUNNER = "own runner"  # the logits of the saved file on the target's own runner
 # The published form is the baseline of comparisons: measured, not judged, but it must compute.
 BASELINE_GATE = Gate(min_sqnr_db=-100.0, min_top1_agreement=0.0)
 
@@ -28,6 +29,16 @@ def hop_specs(manifest: Manifest) -> tuple[HopSpec, ...]:
     return tuple(specs)
 
 
+def device_hop(manifest: Manifest, runner: str) -> HopSpec | None:
+    """The same file on the target's own runner -> on another one; None for the target's own."""
+    target = target_named(manifest.target.name)
+    gate = target.gates[manifest.recipe].device
+    if runner == target.runner or gate is None:
+        return None
+    published = manifest.form == "published"
+    return HopSpec("device", OWN_RUNNER, "file", BASELINE_GATE if published else gate)
+
+
 def judge(
     manifest: Manifest,
     runner: str,
@@ -41,10 +52,11 @@ def judge(
     ``inputs`` says what the logits are of; ``absent`` why a program could not run here: its hops
     are skipped. ``delegation`` is what the saved file holds.
     """
+    specs = [*hop_specs(manifest)]
+    if (device := device_hop(manifest, runner)) is not None:
+        specs.append(device)
     runners = {"file": runner, "exact": target_named(manifest.target.name).exact_runner}
-    hops = tuple(
-        _hop(spec, runners.get(spec.to, "eager"), logits, absent) for spec in hop_specs(manifest)
-    )
+    hops = tuple(_hop(spec, runners.get(spec.to, "eager"), logits, absent) for spec in specs)
     report = ParityReport(artifact=manifest.name, inputs=inputs, hops=hops)
     problems = [f"hop {hop.name}: {hop.why}" for hop in hops if hop.status == "failed"]
     if not problems and not report.passed:

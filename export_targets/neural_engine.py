@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from edge_models.edge import channels_first
+from edge_models.edge.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
@@ -22,6 +23,8 @@ FORMS = Forms(
     tokens=channels_first.ChannelTokens,
     attention=channels_first.AttentionByHeads,
     upsampling=channels_first.UpsamplingOfColumns,
+    # its native form has tensors of six axes; Core ML has five
+    local_convolution=LocalConvolutionBySlices,
 )
 
 
@@ -63,5 +66,5 @@ FP16_GATES = Gates(EDGE_GATE, None, FP16_LOWER_GATE, chain=FP16_LOWER_GATE)
 # Palettes change the network itself: how far is reported, and only a broken one is refused.
 WEIGHTS_GATE = Gate(min_sqnr_db=0.0, min_top1_agreement=0.5)
 EXACT_GATE = Gate(min_sqnr_db=60.0, min_top1_agreement=1.0)
-WEIGHTS_GATES = Gates(EDGE_GATE, WEIGHTS_GATE, FP16_LOWER_GATE, WEIGHTS_GATE, EXACT_GATE)
+WEIGHTS_GATES = Gates(EDGE_GATE, WEIGHTS_GATE, FP16_LOWER_GATE, WEIGHTS_GATE, exact=EXACT_GATE)
 INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, chain=INT8_GATE)

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Gates:
     """What each hop must reach for one recipe; ``quantize`` only where the recipe changes the
-    program's numbers, ``exact`` where the saved file is also run without rounding its results.
+    program's numbers, ``exact`` where the saved file is also run without rounding its results,
+    ``device`` only where other runners than the target's own execute its files.
     """
 
     edge: Gate
     quantize: Gate | None
     lower: Gate
     chain: Gate
+    device: Gate | None = None
     exact: Gate | None = None
 
 
