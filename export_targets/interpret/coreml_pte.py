@@ -13,7 +13,7 @@ from export_targets.interpret.mil.read import read_package
 from export_targets.interpret.refusal import RefusedError
 
 BACKEND = "CoreMLBackend"
-PACKAGE = "model.mlpackage"  # its name inside the delegate
+PACKAGE = "lowered_module/model.mlpackage"  # where it stands inside the delegate
 
 
 def read_delegate(model: Path) -> Program:
