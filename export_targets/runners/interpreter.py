@@ -49,4 +49,5 @@ RUNNER = Runner(
     summary="this program's own interpreter of the saved file, on the CPU",
     targets=("coreml", "vulkan"),
     run=run,
+    untimed="it computes a phone's operators one by one in torch",
 )
