@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from edge_models.edge import matrix_tokens
+from edge_models.edge.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from export_targets.delegates import inspect, read_delegates
@@ -18,6 +19,7 @@ FORMS = Forms(
     tokens=matrix_tokens.MatrixTokens,
     attention=matrix_tokens.AttentionOfMatrices,
     upsampling=matrix_tokens.UpsamplingOfMatrix,
+    local_convolution=LocalConvolutionBySlices,
 )
 
 
