@@ -110,7 +110,7 @@ class Small(nn.Module):
 def small(tmp_path_factory: pytest.TempPathFactory) -> Quantized:
     torch.manual_seed(0)
     samples = torch.randn(4, 1, 3, 16, 12)
-    program = torch.export.export(Small().eval(), (samples[0],))
+    program = torch.export.export(Small().eval().requires_grad_(False), (samples[0],))
     chosen = quantizer(recipe_named("int8"), ())
     eager = quantize_graph(program.module(), chosen, samples, lambda: None)
     path = tmp_path_factory.mktemp("int8") / "model.pte"
