@@ -51,17 +51,20 @@ def kind_of(model: Path) -> str:
     return " and ".join(backends) or "undelegated .pte"
 
 
+UNTIMED = "it computes a phone's operators one by one in torch"
 RUNNER = (
     Runner(
         name="interpreter",
         summary="this program's own interpreter of the saved file, on the CPU",
         targets=("coreml", "coreml_pte", "vulkan"),
         run=partial(interpret, INTERPRETERS),
+        untimed=UNTIMED,
     ),
     Runner(
         name="interpreter_float32",
         summary="the same without rounding results to float16",
         targets=("coreml",),
         run=partial(interpret, EXACT_INTERPRETERS),
+        untimed=UNTIMED,
     ),
 )
