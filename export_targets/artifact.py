@@ -233,6 +233,26 @@ def write_parity(folder: Path, report: ParityReport) -> None:
     temporary.replace(folder / PARITY)
 
 
+def read_parity(folder: Path, manifest: Manifest) -> ParityReport | None:
+    """An artifact's parity report, None where it was never verified. Raises InputError for one
+    that is damaged or of another artifact.
+    """
+    path = inside(folder, PARITY)
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ValueError(f"it has more than {MAX_MANIFEST_BYTES} bytes")
+        report = ParityReport.model_validate_json(path.read_text(encoding="utf-8"))
+        if report.artifact != manifest.name:
+            raise ValueError(f"it is of {report.artifact}, not of {manifest.name}")
+    except (ValueError, OSError) as error:
+        raise InputError(
+            f"The parity report {path} is damaged: {first_problem(error)}", "Build it again."
+        ) from error
+    return report
+
+
 def first_problem(error: Exception) -> str:
     """One line of what a reader found, with the field that it is about."""
     if isinstance(error, ValidationError):

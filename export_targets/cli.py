@@ -1,6 +1,7 @@
 """The command line: its commands and their arguments. The work is done elsewhere."""
 
 import re
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,11 @@ import typer
 
 from edge_models.errors import InputError
 from export_targets import console, show  # and nothing that imports torch: `doctor` runs without
-from export_targets.console import DONE, judged, loading, print_result
+from export_targets.console import DONE, INTERRUPTED, judged, loading, print_result
 from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES, MAX_SEED = 4096, 2**63 - 1
+MAX_ITERATIONS, MAX_THREADS = 100_000, 256
 
 app = typer.Typer(
     name="edgeform",
@@ -123,6 +125,44 @@ def verify(
 
 
 @app.command()
+def profile(
+    artifacts: Annotated[list[Path], typer.Argument(help="Measured in turns, in one run.")],
+    baseline: Annotated[
+        str | None, typer.Option(help="published: build and measure that form too.")
+    ] = None,
+    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    iterations: Annotated[int, typer.Option(min=1, max=MAX_ITERATIONS)] = 120,
+    warmup: Annotated[int, typer.Option(min=0, max=MAX_ITERATIONS)] = 10,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MAX_THREADS, help="Default: the runtime's own choice.")
+    ] = None,
+    import_: Annotated[
+        Path | None, typer.Option("--import", help="Add a report that a phone's app wrote.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Latency and where the time goes; several artifacts with their ratios."""
+    with loading():
+        from export_targets.profile import Settings, profile_all, take
+
+    if import_ is not None:
+        if len(artifacts) > 1 or baseline or runner:
+            raise InputError(
+                "--import is of one artifact and measures nothing.",
+                "Leave other artifacts, --baseline and --runner away.",
+            )
+        result = take(artifacts[0], import_)
+    else:
+        settings = Settings(iterations, warmup, threads)
+        result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
+    print_result(result.document(), as_json, lambda: show.profile(result))
+    if result.interrupted:  # past the line that says that nothing was kept
+        sys.exit(INTERRUPTED)
+    return DONE
+
+
+@app.command()
 def evaluate(
     artifact: Path,
     images: Annotated[Path, typer.Option(help="One folder a class.")],
@@ -137,6 +177,22 @@ def evaluate(
 
     report = run(artifact, images, limit, trust_graphs, stderr_reporter())
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
+    return DONE
+
+
+@app.command()
+def report(
+    artifacts: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
+    out: Annotated[Path, typer.Option(help="The page, an .html file.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """One self-contained HTML page about one or several artifacts."""
+    with loading():
+        from export_targets.report.page import write_report
+
+    path = write_report(artifacts, out, stderr_reporter())
+    print_result({"report": str(path)}, as_json, lambda: print(path))
     return DONE
 
 

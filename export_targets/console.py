@@ -16,7 +16,8 @@ import typer
 
 from edge_models.errors import InputError, RunnerError
 
-CHATTY = ("", "torch", "torchao", "executorch")  # loggers, "" being the root of all
+# Loggers, "" being the root of all.
+CHATTY = ("", "torch", "torch.utils._pytree", "torchao", "executorch", "coremltools")
 DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
 

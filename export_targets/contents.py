@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from edge_models.checkpoint import LoadedModel
 from edge_models.images import resize_and_crop
 from export_targets import artifact, manifest
+from export_targets.layer_errors import LayerError, write_layer_errors
 from export_targets.manifest import FloatModule, Manifest
 from export_targets.request import Plan
 from export_targets.target import DelegatedOperator, Lowered
@@ -25,8 +26,11 @@ def write_evidence(
     loaded: LoadedModel,
     program: torch.export.ExportedProgram,
     operators: tuple[DelegatedOperator, ...],
+    layers: tuple[LayerError, ...],
 ) -> None:
-    """Write the FP32 weights, the program that was lowered, and the delegated operators."""
+    """Write the FP32 weights, the program that was lowered, the delegated operators, and, where
+    there are any, the errors of quantized layers.
+    """
     (folder / "evidence").mkdir()
     state = {key: value.contiguous() for key, value in loaded.module.state_dict().items()}
     # through memory: the libraries' own writers do not raise OSError on a full disk
@@ -36,6 +40,8 @@ def write_evidence(
     (folder / artifact.LOWERED).write_bytes(graph.getbuffer())
     rows = json.dumps([asdict(operator) for operator in operators], indent=1)
     (folder / artifact.OPERATORS).write_text(rows + "\n", encoding="utf-8")
+    if layers:
+        write_layer_errors(folder, layers)
 
 
 def write_golden(
@@ -107,7 +113,7 @@ def describe(
             sqnr_db=gates.lower.min_sqnr_db, top1=gates.lower.min_top1_agreement
         ),
         files=artifact.file_entries(folder, (plan.target.file, artifact.LABELS)),
-        toolchain=manifest.toolchain(),
+        toolchain=manifest.toolchain(plan.target.packages),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

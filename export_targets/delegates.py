@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from export_targets.graph import module_path, operator_name
+from export_targets.graph import module_path, multiply_accumulates, operator_name
 from export_targets.manifest import Delegation, Undelegated
 from export_targets.target import DelegatedOperator, Lowered
 
@@ -77,7 +77,12 @@ def read_delegates(
     ]
     delegates = get_lowered_backend_modules(graph_module)
     operators = tuple(
-        DelegatedOperator(operator_name(node), module_path(node), node.meta.get("debug_handle", 0))
+        DelegatedOperator(
+            operator=operator_name(node),
+            module=module_path(node),
+            debug_handle=node.meta.get("debug_handle", 0),
+            macs=multiply_accumulates(node),
+        )
         for delegate in delegates
         for node in _operators(delegate.original_module.graph_module)
     )

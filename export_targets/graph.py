@@ -1,6 +1,7 @@
 """Reading FX graphs: where a node comes from and which operators stayed float."""
 
 import gc
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -44,6 +45,28 @@ def operator_name(node: fx.Node) -> str:
     return parts[0] if parts else name
 
 
+def multiply_accumulates(node: fx.Node) -> int:
+    """Multiply-accumulates of a convolution or matrix product; 0 of any other call."""
+    name = operator_name(node)
+    if name in ("convolution", "conv2d"):
+        weight = _shape(
+            node.args[1]
+        )  # (out, in / groups, h, w); transposed (in, out / groups, ...)
+        transposed = name == "convolution" and bool(node.args[6])
+        return math.prod(weight[1:]) * math.prod(_shape(node.args[0] if transposed else node))
+    if name in ("linear", "bmm", "mm"):
+        return math.prod(_shape(node)) * _shape(node.args[0])[-1]
+    if name == "addmm":
+        return math.prod(_shape(node)) * _shape(node.args[1])[-1]
+    return 0
+
+
+def _shape(argument: object) -> tuple[int, ...]:
+    """The shape of a call's result."""
+    assert isinstance(argument, fx.Node)
+    return tuple(argument.meta["val"].shape)
+
+
 def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
     """The first rule that keeps a node float, if there is one."""
     names = module_classes(node) | set(module_path(node).split("."))
@@ -65,7 +88,7 @@ def float_modules(
         name = operator_name(node)
         if "quantize" in name or "choose_qparams" in name or name in LAYOUT:
             continue
-        if _in_int8(node, name):
+        if in_int8(node):
             continue
         ruled = ruling(node, rules)
         rule = (
@@ -80,7 +103,9 @@ def float_modules(
     )
 
 
-def _in_int8(node: fx.Node, name: str) -> bool:
+def in_int8(node: fx.Node) -> bool:
+    """Whether a call of a quantized graph computes with integers on the device."""
+    name = operator_name(node)
     if name in PRODUCTS:
         return _dequantized(node.args[1])
     requantized = all("quantize_per_tensor" in str(user.target) for user in node.users)

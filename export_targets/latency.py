@@ -196,6 +196,14 @@ class OperatorTable(Part):
             rows=(*operators, outside),
         )
 
+    def by_kind(self) -> dict[str, tuple[int, float]]:
+        """How many operators of each kind, and their milliseconds; the slowest kind first."""
+        found: dict[str, tuple[int, float]] = {}
+        for row in self.rows:
+            calls, milliseconds = found.get(row.kind, (0, 0.0))
+            found[row.kind] = (calls + 1, milliseconds + row.ms)
+        return dict(sorted(found.items(), key=lambda item: -item[1][1]))
+
     @model_validator(mode="after")
     def _rows_make_the_whole(self) -> Self:
         places = [index for index, row in enumerate(self.rows) if row.operator == OUTSIDE]

@@ -5,7 +5,7 @@ A reader ignores fields that it does not know and refuses a newer major version.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt
@@ -185,11 +185,11 @@ def json_schema() -> str:
     return json.dumps(Manifest.model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
-def toolchain() -> dict[str, str]:
-    """The versions of everything that shaped the files."""
+def toolchain(backends: Iterable[str]) -> dict[str, str]:
+    """The versions of everything that shaped the files; ``backends`` are a target's packages."""
     from importlib.metadata import version
 
-    packages = ("edgeform", "torch", "torchao", "executorch", "numpy", "pillow")
+    packages = ("edgeform", "torch", "torchao", *backends, "numpy", "pillow")
     return {"python": sys.version.split()[0], **{name: version(name) for name in packages}}
 
 

@@ -14,6 +14,7 @@ from export_targets import artifact, replacement
 from export_targets.contents import describe, write_evidence, write_golden
 from export_targets.graph import float_modules
 from export_targets.hops import judge
+from export_targets.layer_errors import LayerError, layer_errors
 from export_targets.manifest import FloatModule, Manifest
 from export_targets.progress import Reporter
 from export_targets.request import BuildRequest, Plan, choose_images, read_labels, resolve
@@ -63,11 +64,14 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     with reporter.stage("Export"):
         program = torch.export.export(module, (golden[0],))
     stayed_float: tuple[FloatModule, ...] = ()
+    layers: tuple[LayerError, ...] = ()
     if plan.recipe.quantized:
         quantized = _quantize(plan, program, images.calibration, reporter)
         stayed_float = float_modules(quantized, plan.float_rules, plan.recipe.name)
         with reporter.stage("Quantized logits"):
             logits["quantized"] = run_eager(quantized, golden)
+        with reporter.stage("Errors of layers"):
+            layers = layer_errors(program.module(), quantized, golden)
         program = torch.export.export(quantized, (golden[0],))
 
     with replacement.staging(plan.out) as folder:
@@ -78,7 +82,7 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
         with reporter.steps(f"Saved file on the runner {runner.name}", len(golden)) as advance:
             logits["file"] = runner.run(folder / plan.target.file, golden, advance)
         with reporter.stage("Artifact"):
-            write_evidence(folder, loaded, program, lowered.operators)
+            write_evidence(folder, loaded, program, lowered.operators, layers)
             write_golden(folder, plan, images.golden, golden, logits, labels)
             manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
             artifact.write_manifest(folder, manifest)

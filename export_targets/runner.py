@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -12,18 +13,29 @@ from edge_models.errors import RunnerError as RunnerError  # what a runner raise
 from edge_models.registry import collect, named
 from export_targets import runners
 
+if TYPE_CHECKING:
+    from export_targets.operators import Event
+
 
 @dataclass(frozen=True)
 class Runner:
     """``run(model, inputs, advance)`` executes a saved file, inputs (samples, B, 3, H, W), calls
     ``advance`` after each sample and returns its logits (samples, rows, classes). ``targets`` are
     the names of the targets it can execute.
+
+    ``turns(artifact folder, threads, warm-up)`` gives the command of a process that measures in
+    turns (``turns.py``), ``trace(artifact folder, threads, inferences)`` the runtime's events;
+    0 threads are the runtime's own choice. ``untimed`` says why a runner without them gives no
+    times.
     """
 
     name: str
     summary: str
     targets: tuple[str, ...]
     run: Callable[[Path, Tensor, Callable[[], None]], Tensor]
+    turns: Callable[[Path, int, int], list[str]] | None = None
+    trace: Callable[[Path, int, int], list["Event"]] | None = None
+    untimed: str = ""
 
 
 @cache

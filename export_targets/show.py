@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from export_targets.demo import DemoRow
     from export_targets.doctor import Diagnosis
     from export_targets.evaluate import EvaluationReport
+    from export_targets.latency import LatencyReport, OperatorTable, Ratio
     from export_targets.pipeline import BuildResult
+    from export_targets.profile import Profile
 
 ABSENT = "-"
+SLOWEST = 12  # operators shown; the report has all
 PLAIN_WIDTH = 160  # of a table that goes to a file or a pipe
 
 
@@ -95,6 +98,73 @@ def demo(rows: Sequence["DemoRow"]) -> None:
     _table("Saved files against the FP32 reference", columns, cells)
 
 
+def profile(result: "Profile") -> None:
+    """Each report's phases and where its time goes; the ratios between them."""
+    for path, report in zip(result.paths, result.reports, strict=True):
+        _latency(report)
+        if report.operators is not None:
+            _operators(report.operators)
+        _line(f"Written to {path}")
+    if result.ratios:
+        _table(
+            "How many times faster, by median execute time",
+            ["artifact", "than", "times", "interval", "rounds"],
+            [
+                [r.artifact, r.baseline, f"{r.value:.2f}", _interval(r), str(r.rounds)]
+                for r in result.ratios
+            ],
+        )
+
+
+def _latency(report: "LatencyReport") -> None:
+    device, runtime, peak = report.device, report.runtime, report.peak_memory_bytes
+    _table(
+        report.artifact,
+        ["ms", "p50", "p90", "p99", "mean", "min"],
+        [
+            [name, *(f"{ms:.3f}" for ms in (p.p50_ms, p.p90_ms, p.p99_ms, p.mean_ms, p.min_ms))]
+            for name, p in report.phases
+        ],
+    )
+    _line(
+        f"{report.iterations} samples after {report.warmup} that warmed up; loaded in "
+        f"{report.load_ms:.1f} ms, first inference {report.first_ms:.2f} ms"
+        + (f", peak memory {peak / 1e6:.0f} MB" if peak else "")
+    )
+    _line(
+        f"{device.name}, {device.cores} cores ({' '.join(device.isa)}), {device.os}; "
+        f"{runtime.backend} {runtime.version} on {runtime.threads} threads"
+    )
+
+
+def _operators(table: "OperatorTable") -> None:
+    kinds = [
+        [kind, str(calls), f"{ms:.3f}", f"{ms / table.whole_ms:.1%}"]
+        for kind, (calls, ms) in table.by_kind().items()
+    ]
+    _table("Where the time goes", ["kind", "operators", "ms", "share"], kinds)
+    slowest = sorted(table.rows[:-1], key=lambda row: -row.ms)[:SLOWEST]
+    rows = [
+        [
+            *(row.operator, row.module or ABSENT, row.kind, f"{row.ms:.3f}", f"{row.share:.1%}"),
+            ABSENT if row.macs is None else f"{row.macs / 1e6:.1f}",
+            _number(row.gmac_s, ".1f"),
+        ]
+        for row in slowest
+    ]
+    columns = ["operator", "module", "kind", "ms", "share", "M MAC", "GMAC/s"]
+    _table(f"The slowest {len(rows)} of {len(table.rows) - 1} operators", columns, rows)
+    _line(
+        f"One inference in the event trace: {table.whole_ms:.3f} ms. Operators named by their "
+        f"source module: {table.matched_share:.0%}. Delegated share of the operators' time: "
+        f"{table.delegated_share:.1%}"
+    )
+
+
+def _interval(ratio: "Ratio") -> str:
+    return f"{ratio.low:.2f}-{ratio.high:.2f} ({ratio.level:.0%})"
+
+
 def diagnosis(found: "Diagnosis") -> None:
     """This machine, the packages, and what each target can do here."""
     _table("machine", ["what", "found"], found.machine.items())
@@ -116,10 +186,16 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Iterable[str]]) ->
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
+    _console().print(table)
+
+
+def _line(text: str) -> None:
+    _console().print(Text(text), soft_wrap=True)
+
+
+def _console() -> Console:
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
-    console.print(table)
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -33,11 +33,14 @@ class Gates:
 
 @dataclass(frozen=True)
 class DelegatedOperator:
-    """An operator inside a delegate: what a profiler needs to name it by its source module."""
+    """An operator inside a delegate: what a profiler needs to name it by its source module, and its
+    multiply-accumulates for one input, 0 where it is no product.
+    """
 
     operator: str
     module: str
     debug_handle: int
+    macs: int = 0
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def as_nobody(folder: Path) -> Iterator[None]:
     The folder is made readable, and not writable.
     """
     root = os.geteuid() == 0
-    for above in (folder, *folder.parents[:2]) if root else ():
-        above.chmod(0o755)
+    for above in (folder, *folder.parents) if root else ():
+        above.chmod(above.stat().st_mode | 0o555)
     if root:
         os.seteuid(NOBODY)
     else:

@@ -1,5 +1,6 @@
 """What the tests share: artifacts built once a session, copies to damage, the command line."""
 
+import importlib
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
 from export_targets.request import BuildRequest
 from export_targets.runner import all_runners
-from export_targets.runners import host
+from export_targets.runners import host, interpreter
 from export_targets.target import DelegatedOperator, Lowered, Lowering, Target, all_targets
 
 settings.register_profile("edgeform", max_examples=200, deadline=None, derandomize=True)
@@ -61,7 +62,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         if request not in results:
             out = tmp_path_factory.mktemp(f"{model}-{target}-{recipe}") / "artifact"
             with pytest.MonkeyPatch.context() as patch:
-                patch.setitem(all_runners(), "host", host.RUNNER)  # also where a test has another
+                for runner in (host.RUNNER, interpreter.RUNNER):  # also where a test has another
+                    patch.setitem(all_runners(), runner.name, runner)
                 results[request] = pipeline.build(replace(request, out=out), silent_reporter())
         return results[request]
 
@@ -119,13 +121,20 @@ def edgeform(
 
 @pytest.fixture
 def runner_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host runner's own code in this process: saves some seconds of imports for each run."""
+    """The runners' own code in this process: saves some seconds of imports for each run."""
 
     def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
         forward = host.load(model)
         return torch.stack([forward(sample) for sample in inputs])
 
+    def interpret(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
+        module, _ = interpreter.INTERPRETERS[interpreter.kind_of(model)]
+        forward = importlib.import_module(module).load(model)
+        return torch.stack([forward(sample) for sample in inputs])
+
     monkeypatch.setitem(all_runners(), "host", replace(host.RUNNER, run=run))
+    changed = replace(interpreter.RUNNER, run=interpret)
+    monkeypatch.setitem(all_runners(), "interpreter", changed)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from export_targets import host_times
 from export_targets.child import answer, run_in_child
 from export_targets.runner import Runner
 
@@ -41,6 +42,8 @@ RUNNER = Runner(
     summary="the ExecuTorch runtime in this environment",
     targets=("xnnpack",),
     run=run,
+    turns=host_times.turns_command,
+    trace=host_times.trace,
 )
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from tests.benchmarks.sides import Side
-from tests.benchmarks.worker import Worker
+from tests.benchmarks.worker import worker
 
 ROUNDS = 40
 SAMPLES = 3  # of a side in a round
@@ -37,7 +37,7 @@ def measure_sides(sides: Sequence[Side], image: Tensor) -> list[Timed]:
         source = Path(folder, "image.npy")
         np.save(source, image.numpy())
         workers = [
-            stack.enter_context(Worker(side.engine, side.path, source, WARM_UP)) for side in sides
+            stack.enter_context(worker(side.engine, side.path, source, WARM_UP)) for side in sides
         ]
         times: list[list[list[float]]] = [[] for _ in sides]
         for _ in range(ROUNDS):

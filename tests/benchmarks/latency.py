@@ -7,11 +7,12 @@ from torch import Tensor
 
 from edge_models.parity import measure
 from edge_models.reference.heads import run_eager
+from export_targets.bootstrap import Interval, ratio
+from export_targets.device import load_average
 from tests.benchmarks import agreement, aims, engines, interleaved, operators, peers
 from tests.benchmarks.agreement import Agreement, hardest
-from tests.benchmarks.bootstrap import Ratio, ratio
 from tests.benchmarks.interleaved import Timed, measure_sides
-from tests.benchmarks.machine import busy_note, describe_machine, load_average
+from tests.benchmarks.machine import busy_note, describe_machine
 from tests.benchmarks.operators import Kind, outside
 from tests.benchmarks.result import Result
 from tests.benchmarks.sides import Side, sides_of
@@ -32,8 +33,8 @@ class Row:
 
     side: Side
     median: float
-    against_int8: Ratio
-    against_same: Ratio
+    against_int8: Interval
+    against_same: Interval
     aim: float | None
     megabytes: float
     smaller: float

@@ -18,9 +18,10 @@ import torch
 
 from edge_models.spec import InputSpec
 from export_targets import artifact
+from export_targets.device import load_average
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named
-from tests.benchmarks.machine import busy_note, load_average
+from tests.benchmarks.machine import busy_note
 from tests.benchmarks.result import Result
 from tests.benchmarks.subject import REAL_SIZE, TARGET, real_size
 

@@ -23,7 +23,11 @@ class Result:
         """Write ``<name>.md`` and ``<name>.json``."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self.name}.md").write_text(self.markdown + "\n", encoding="utf-8")
-        document = {"machine": describe_machine(), "toolchain": toolchain(), "commit": commit()}
+        document = {
+            "machine": describe_machine(),
+            "toolchain": toolchain(("executorch",)),
+            "commit": commit(),
+        }
         (folder / f"{self.name}.json").write_text(
             to_json({**document, **self.measured}), encoding="utf-8"
         )

@@ -79,7 +79,7 @@ class Subject:
             "artifact": to_json(plan.identity(self.loaded())),
             "calibration": self.calibration_images().sha256() if plan.recipe.quantized else "",
             "sources": sources(PACKAGES),
-            "toolchain": to_json(toolchain()),
+            "toolchain": to_json(toolchain(("executorch",))),
         }
         if is_current(out, identity):
             print(f"{out}: reused, made by the same sources and versions", flush=True)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from export_targets.bootstrap import Interval
 from tests.benchmarks import lowering, machine
 from tests.benchmarks.agreement import Agreement, hardest
 from tests.benchmarks.aims import aim
-from tests.benchmarks.bootstrap import Ratio
 from tests.benchmarks.latency import Row, operator_table, table
 from tests.benchmarks.lowering import Measured
 from tests.benchmarks.operators import Kind
@@ -16,7 +16,7 @@ from tests.benchmarks.sides import Side
 
 
 def row(form: str, value: float, wanted: float | None) -> Row:
-    found = Ratio(value, value - 0.1, value + 0.1)
+    found = Interval(value, value - 0.1, value + 0.1)
     side = Side("executorch", form, "int8", Path("model.pte"))
     trained = Agreement("digits", "cotnet", form, 450, agreement=98.5, sqnr_db=30.0)
     return Row(side, 10.0, found, found, wanted, 4.0, 3.9, 40.0, trained)

@@ -10,7 +10,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Ratio:
+class Interval:
     """How many times the base's median a side's median is, with its confidence interval."""
 
     value: float
@@ -21,7 +21,7 @@ class Ratio:
         return f"{self.value:.2f} ({self.low:.2f}-{self.high:.2f})"
 
 
-def ratio(side: np.ndarray, base: np.ndarray) -> Ratio:
+def ratio(side: np.ndarray, base: np.ndarray) -> Interval:
     """The ratio of two sides' medians; times are (rounds, samples), measured in the same rounds.
 
     What disturbs a machine for a while disturbs neighbouring samples of both sides: rounds are
@@ -33,4 +33,4 @@ def ratio(side: np.ndarray, base: np.ndarray) -> Ratio:
     chosen = np.random.default_rng(SEED).integers(0, rounds, size=(RESAMPLES, rounds))
     resampled = np.median(side[chosen], axis=(1, 2)) / np.median(base[chosen], axis=(1, 2))
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Ratio(float(np.median(side) / np.median(base)), float(low), float(high))
+    return Interval(float(np.median(side) / np.median(base)), float(low), float(high))

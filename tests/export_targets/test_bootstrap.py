@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.benchmarks.bootstrap import ratio
+from export_targets.bootstrap import ratio
 
 
 def noise(seed: int, rounds: int = 40, samples: int = 3) -> np.ndarray:

@@ -1,0 +1,48 @@
+"""A saved ``.mlpackage`` run on the CPU: see ``run``. As a module, a process of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from export_targets.child import answer
+from export_targets.interpret.mil.execute import Storage, execute
+from export_targets.interpret.mil.program import Program
+from export_targets.interpret.mil.read import read_package
+from export_targets.interpret.refusal import RefusedError
+
+
+def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tensor:
+    """Logits (rows, classes) of one input (B, 3, H, W): the model's tensor outputs, row by row.
+
+    Where the model takes an image, ``sample`` holds its pixels from 0 to 255. Raises RefusedError.
+    """
+    if len(program.inputs) != 1:
+        raise RefusedError(f"the model has {len(program.inputs)} inputs, not one")
+    results = execute(program, {program.inputs[0].name: sample}, storage)
+    tensors = [results[output.name] for output in program.outputs if output.kind == "tensor"]
+    rows = [tensor for tensor in tensors if isinstance(tensor, Tensor) and tensor.dim() == 2]
+    if not rows or len(rows) != len(tensors):
+        raise RefusedError("the model's outputs are not rows of logits")
+    return torch.cat(rows)
+
+
+def load(model: Path) -> Callable[[Tensor], Tensor]:
+    """A package as a function from one input to its logits; ends the process where it refuses."""
+    try:
+        program = read_package(model)
+    except RefusedError as error:
+        raise SystemExit(f"refused: {error}") from error
+
+    def forward(sample: Tensor) -> Tensor:
+        try:
+            return run(program, sample)
+        except RefusedError as error:
+            raise SystemExit(f"refused: {error}") from error
+
+    return forward
+
+
+if __name__ == "__main__":
+    answer(load)
