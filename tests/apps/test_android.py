@@ -80,8 +80,9 @@ def maven(
     golden = tmp_path_factory.mktemp("android") / "golden"
     golden.mkdir()
     write_golden(golden, built().folder)
-    for module in MODULES:  # results of an earlier run must not be counted
-        shutil.rmtree(ANDROID / module / "target" / "surefire-reports", ignore_errors=True)
+    for module in MODULES:  # nothing of an earlier run may count
+        for made in ("surefire-reports", "classes", "test-classes"):
+            shutil.rmtree(ANDROID / module / "target" / made, ignore_errors=True)
     done = run_maven(ANDROID, f"-Dedgeform.golden={golden}", "test")
     passed = {module: count_passed(ANDROID / module) for module in MODULES}
     return Outcome(done.returncode, done.stdout, passed, golden / "written")

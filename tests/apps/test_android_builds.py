@@ -96,7 +96,7 @@ def test_the_package_has_one_name() -> None:
     gradle = text("app/build.gradle.kts")
     for name in ("namespace", "applicationId"):
         assert f'{name} = "edgeform.app"' in gradle
-    assert 'package=&quot;edgeform.app&quot;' in text("app/pom.xml")
+    assert "package=&quot;edgeform.app&quot;" in text("app/pom.xml")
 
 
 def test_one_file_alone_knows_the_runtime() -> None:

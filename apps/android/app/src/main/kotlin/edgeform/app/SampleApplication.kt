@@ -9,10 +9,10 @@ import java.util.concurrent.Executors
 
 /** Owns what outlives a screen: the artifacts, the runtime, and each screen's work. */
 open class SampleApplication : Application() {
-    /** The runtime; tests have another. */
+    /** The runtime; tests have another, and other artifacts. */
     open val loader: ClassifierLoader get() = ExecuTorchLoader
 
-    val store by lazy { ArtifactStore(assets, filesDir) { getExternalFilesDir(null) } }
+    open val store by lazy { ArtifactStore(assets, filesDir) { getExternalFilesDir(null) } }
     val phone by lazy { Phone(this) }
     val remoteRuns by lazy { RemoteRuns { getExternalFilesDir(null) } }
 

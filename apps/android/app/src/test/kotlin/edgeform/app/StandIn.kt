@@ -1,5 +1,6 @@
 package edgeform.app
 
+import android.content.res.Resources
 import android.os.Looper
 import edgeform.core.Artifact
 import edgeform.core.Classifier
@@ -17,6 +18,11 @@ private const val SECONDS = 30L
 class TestApplication : SampleApplication() {
     val standIn = StandIn()
     override val loader: ClassifierLoader get() = standIn
+
+    /** Without the artifact in the app's assets: the system's have none. */
+    override val store by lazy {
+        ArtifactStore(Resources.getSystem().assets, filesDir) { getExternalFilesDir(null) }
+    }
 
     /** Puts the artifact that the Python side built where adb would. */
     fun push(name: String): File {
