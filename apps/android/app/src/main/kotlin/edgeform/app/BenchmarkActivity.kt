@@ -66,9 +66,9 @@ class BenchmarkActivity : ScreenActivity<BenchmarkState>(R.layout.benchmark) {
         val request = RemoteRequest.of(intent) ?: return
         val app = app
         work.start { progress ->
-            var shown: BenchmarkState = BenchmarkState.Cancelled
-            app.remoteRuns.answer(request) { answer -> shown = answer.measured(app, progress) }
-            shown
+            var last: BenchmarkState = BenchmarkState.Idle
+            val problem = app.remoteRuns.answer(request) { last = it.measured(app, progress) }
+            problem?.let(BenchmarkState::Failed) ?: last
         }
     }
 

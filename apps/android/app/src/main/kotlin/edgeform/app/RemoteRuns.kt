@@ -44,8 +44,11 @@ class RemoteRequest private constructor(
 
 /** The folders of the runs, in the app's external files. */
 class RemoteRuns(private val external: () -> File?) {
-    /** Lets [action] make the answer, and says at the end that it is there or what went wrong. */
-    fun answer(request: RemoteRequest, action: (RemoteAnswer) -> Unit) {
+    /**
+     * Lets [action] make the answer, and tells edgeform that it is there or what went wrong, which
+     * it also returns.
+     */
+    fun answer(request: RemoteRequest, action: (RemoteAnswer) -> Unit): Problem? {
         val root = external() ?: throw ArtifactException(
             "The phone's shared storage is not mounted.", "Unlock the phone.",
         )
@@ -62,6 +65,7 @@ class RemoteRuns(private val external: () -> File?) {
         val said = JSONObject()
         if (problem != null) said.put("what", problem.what).put("remedy", problem.remedy)
         answer.write("done.json", said.toString().toByteArray())
+        return problem
     }
 }
 

@@ -58,8 +58,8 @@ class SelfTestActivity : ScreenActivity<SelfTestState>(R.layout.self_test) {
         val app = app
         work.start { progress ->
             progress.publish(SelfTestState.Running(emptyList()))
-            app.remoteRuns.answer(request) { answer -> answer.executed(app) }
-            SelfTestState.Idle
+            val problem = app.remoteRuns.answer(request) { it.executed(app) }
+            problem?.let(SelfTestState::Failed) ?: SelfTestState.Idle
         }
     }
 

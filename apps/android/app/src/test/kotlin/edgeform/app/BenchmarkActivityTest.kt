@@ -15,6 +15,7 @@ import org.junit.Test
 import org.robolectric.Robolectric
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
+import org.robolectric.shadows.ShadowBuild
 
 class BenchmarkActivityTest : ScreenTest() {
     private fun open(intent: Intent = Intent()) =
@@ -38,7 +39,7 @@ class BenchmarkActivityTest : ScreenTest() {
         assertEquals(3, app.standIn.threads)
         assertEquals(1 + 3 + 20, app.standIn.inputs.size)
         val rows = activity.rows(R.id.table)
-        assertEquals(listOf("Phase", "p50", "p90", "p99"), texts(rows[0]))
+        assertEquals(listOf("Milliseconds", "p50", "p90", "p99"), texts(rows[0]))
         val phases = listOf("Preprocess", "Execute", "Postprocess", "Total")
         assertEquals(phases, rows.drop(1).map { texts(it)[0] })
         assertTrue("Total: p50" in rows[4].contentDescription)
@@ -137,6 +138,7 @@ class BenchmarkActivityTest : ScreenTest() {
     /** Its report is read by the Python side afterwards. */
     @Test
     fun `edgeform's benchmark leaves its report`() {
+        ShadowBuild.setSupportedAbis(arrayOf("arm64-v8a"))
         app.push("digits")
         val intent = Intent().putExtra("run", "c1").putExtra("artifact", "digits")
             .putExtra("threads", 2).putExtra("warmup", 1).putExtra("iterations", 4)
@@ -157,7 +159,7 @@ class BenchmarkActivityTest : ScreenTest() {
         val done = File(app.getExternalFilesDir(null), "results/c2/done.json")
         await("the answer") { done.isFile && !app.benchmark.running }
         assertTrue("cannot be measured" in JSONObject(done.readText()).getString("what"))
-        assertEquals(activity.getString(R.string.nothing_measured), activity.text(R.id.status))
+        assertTrue("cannot be measured" in activity.text(R.id.status))
     }
 
     @Test
