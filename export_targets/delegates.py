@@ -29,6 +29,14 @@ def inspect(path: Path) -> tuple[int, dict[str, int]]:
     return len(delegates), dict(outside)
 
 
+def delegate_backends(path: Path) -> list[str]:
+    """The id of each delegate's backend in a saved ``.pte``."""
+    from executorch.exir._serialize._program import deserialize_pte_binary
+
+    plans = deserialize_pte_binary(path.read_bytes()).program.execution_plan
+    return [delegate.id for plan in plans for delegate in plan.delegates]
+
+
 class RefusalLog(logging.Handler):
     """While open, collects from a partitioner's log why it refused a node, by node name."""
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import fx
+from torch.fx.passes.infra.pass_base import PassResult
 
 from edge_models.spec import FloatRule
 from export_targets.manifest import FloatModule
@@ -132,3 +133,14 @@ def collector_off() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def drop_provenance(graph_module: torch.fx.GraphModule) -> PassResult:
+    """Forget from which earlier nodes each node came.
+
+    Every later pass deep-copies that history and adds to it. The debug handles, which are all that
+    the runtime's profiler needs of it, are assigned before.
+    """
+    for node in graph_module.graph.nodes:
+        node.meta.pop("from_node", None)
+    return PassResult(graph_module, True)

@@ -9,6 +9,7 @@ from export_targets.manifest import Delegation, Manifest
 from export_targets.target import target_named
 from quantize.recipe import recipe_named
 
+OWN_RUNNER = "own runner"  # the logits of the saved file on the target's own runner
 # The published form is the baseline of comparisons: measured, not judged, but it must compute.
 BASELINE_GATE = Gate(min_sqnr_db=-100.0, min_top1_agreement=0.0)
 
@@ -28,6 +29,16 @@ def hop_specs(manifest: Manifest) -> tuple[HopSpec, ...]:
     return tuple(specs)
 
 
+def device_hop(manifest: Manifest, runner: str) -> HopSpec | None:
+    """The same file on the target's own runner -> on another one; None for the target's own."""
+    target = target_named(manifest.target.name)
+    gate = target.gates[manifest.recipe].device
+    if runner == target.runner or gate is None:
+        return None
+    published = manifest.form == "published"
+    return HopSpec("device", OWN_RUNNER, "file", BASELINE_GATE if published else gate)
+
+
 def judge(
     manifest: Manifest,
     runner: str,
@@ -41,9 +52,11 @@ def judge(
     ``inputs`` says what the logits are of; ``absent`` why a program could not run here: its hops
     are skipped. ``delegation`` is what the saved file holds.
     """
+    specs = [*hop_specs(manifest)]
+    if (device := device_hop(manifest, runner)) is not None:
+        specs.append(device)
     hops = tuple(
-        _hop(spec, runner if spec.to == "file" else "eager", logits, absent)
-        for spec in hop_specs(manifest)
+        _hop(spec, runner if spec.to == "file" else "eager", logits, absent) for spec in specs
     )
     report = ParityReport(artifact=manifest.name, inputs=inputs, hops=hops)
     problems = [f"hop {hop.name}: {hop.why}" for hop in hops if hop.status == "failed"]

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gates:
-    """What each hop must reach for one recipe; ``quantize`` only where the recipe quantizes."""
+    """What each hop must reach for one recipe; ``quantize`` only where the recipe quantizes,
+    ``device`` only where other runners than the target's own execute its files.
+    """
 
     edge: Gate
     quantize: Gate | None
     lower: Gate
     chain: Gate
+    device: Gate | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets import artifact as artifacts
 from export_targets.artifact import Artifact, open_artifact
-from export_targets.hops import judge
+from export_targets.hops import OWN_RUNNER, device_hop, judge
 from export_targets.manifest import Delegation
 from export_targets.progress import Reporter
 from export_targets.runner import Runner, RunnerError, runner_named
@@ -53,6 +53,13 @@ def verify(
         inputs, source = folder_inputs(artifact, images), f"folder {images.name}"
         logits, absent = fresh_logits(artifact, inputs, trust_graphs, reporter)
     logits["file"] = saved_logits(artifact, chosen, inputs, reporter)
+    if device_hop(manifest, chosen.name) is not None:
+        own = runner_named(target.runner, target.name)
+        logits[OWN_RUNNER] = (
+            artifact.logits("expected")
+            if images is None
+            else saved_logits(artifact, own, inputs, reporter)
+        )
     report, problems = judge(
         manifest, chosen.name, source, logits, absent, held_delegation(artifact)
     )

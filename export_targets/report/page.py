@@ -177,13 +177,14 @@ def _figure(value: float | None, form: str, unit: str = "") -> str:
     """A number in a format, with its unit behind a narrow space that does not break."""
     if value is None:
         return ABSENT
-    return format(value, form) + (f"\N{NARROW NO-BREAK SPACE}{unit}" if unit else "")
+    text = format(value, form).rstrip(".")  # the alternate form keeps zeros, and a point at the end
+    return text + (f"\N{NARROW NO-BREAK SPACE}{unit}" if unit else "")
 
 
 def _count(value: int) -> str:
     """A large count with three figures: 13.4 M, 5.2 G."""
     size, unit = next((pair for pair in COUNTS if value >= pair[0]), (1, ""))
-    return _figure(value / size, ".3g" if unit else "g", unit)
+    return _figure(value / size, "#.3g" if unit else "g", unit)
 
 
 def _replace(out: Path, text: str) -> None:

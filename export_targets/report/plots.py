@@ -18,6 +18,7 @@ WIDTH = 400.0  # points; the page scales a plot to its column, a phone's to abou
 ROW, MARGIN = 46.0, 46.0  # points a row of a plot, and for its axis
 SMALLEST, LARGEST = 130.0, 520.0  # areas in square points of a marker; a number stands in it
 LONGEST_LABEL = 66  # letters that fit into the width
+FAR_APART = 20  # an axis is logarithmic where values are so many times apart
 BEYOND = 2.0  # no axis of times is longer than about so many times its largest p90
 
 
@@ -135,8 +136,7 @@ def tradeoff_plot(key: str, points: Sequence[Point]) -> Markup:
                 color=CARD,
             )
         axes.set_ylim(0, 1.12 * max(1.0, *(point.sqnr_db for point in points)))
-        axes.set_xlim(left=0)
-        axes.margins(x=0.12)
+        _across(axes, [p.ms if timed and p.ms is not None else p.megabytes for p in points])
         axes.set_ylabel("SQNR against FP32, dB")
         axes.set_xlabel("median execute, ms; area: deployed MB" if timed else "deployed MB")
         told = "; ".join(
@@ -145,6 +145,18 @@ def tradeoff_plot(key: str, points: Sequence[Point]) -> Markup:
             for point in points
         )
         return inline(drawn, key, printable(f"Size, latency and accuracy. {told}"))
+
+
+def _across(axes: "Axes", values: Sequence[float]) -> None:
+    """The range of the x axis: from zero, or logarithmic where the values are far apart."""
+    least, most = min(values), max(values)
+    if least > 0 and most / least > FAR_APART:
+        axes.set_xscale("log")
+        axes.set_xlim(least / 1.6, most * 1.6)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    else:
+        axes.set_xlim(0, 1.1 * most)
 
 
 def _label(axes: "Axes", text: str, place: int) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from torch import Tensor
 
 from export_targets.child import run_in_child
+from export_targets.delegates import delegate_backends
 from export_targets.runner import Runner, RunnerError
 
 # What a file is: the module that runs it in the child process, and its name for messages.
 INTERPRETERS = {
     ".mlpackage": ("export_targets.interpret.mlpackage", "the Core ML interpreter"),
+    "VulkanBackend": ("export_targets.interpret.vulkan", "the Vulkan interpreter"),
 }
 # A whole process takes about 10 s to start, and the largest model about 1 s an image.
 SECONDS_TO_START, SECONDS_PER_IMAGE = 300, 60
@@ -30,13 +32,21 @@ def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
 
 
 def kind_of(model: Path) -> str:
-    """What a file is."""
-    return model.suffix
+    """What a file is: its suffix, or the backend of the delegate in a ``.pte``."""
+    if model.suffix != ".pte":
+        return model.suffix
+    try:
+        backends = sorted(set(delegate_backends(model)))
+    except Exception as error:  # the format's reader says nowhere what it raises
+        raise RunnerError(
+            f"{model.name} cannot be read: {type(error).__name__}: {error}"
+        ) from error
+    return " and ".join(backends) or "undelegated .pte"
 
 
 RUNNER = Runner(
     name="interpreter",
     summary="this program's own interpreter of the saved file, on the CPU",
-    targets=("coreml",),
+    targets=("coreml", "vulkan"),
     run=run,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from edge_models.edge.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
@@ -17,7 +18,8 @@ from quantize.recipe import Recipe
 if TYPE_CHECKING:
     from torchao.quantization.pt2e.quantizer import Quantizer
 
-FORMS = Forms()
+# The local convolution's native form has tensors of six axes; Core ML has five.
+FORMS = Forms(local_convolution=LocalConvolutionBySlices)
 
 
 def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":

@@ -170,6 +170,26 @@ def test_a_plot_has_the_pages_colors_and_ids_of_its_own() -> None:
     assert printable("é漢\n") == "é漢\N{REPLACEMENT CHARACTER}"
 
 
+def test_values_far_apart_stand_on_a_logarithmic_axis() -> None:
+    near, far = (
+        [Point(i, "a", 1.0, 40.0, ms, SERIES[0]) for i, ms in enumerate(times, 1)]
+        for times in ((1.0, 15.0), (1.0, 300.0))
+    )
+    assert {"0", "15"} <= ticks(tradeoff_plot("near", near))
+    assert {"1", "10", "100"} <= ticks(tradeoff_plot("far", far))
+
+
+def ticks(plot: str) -> set[str]:
+    return {text.strip() for text in ElementTree.fromstring(plot).itertext()}
+
+
+def test_an_interpreter_is_named_as_what_it_is(artifact: Path) -> None:
+    said = "the format's own runtime did not run here"
+    assert said not in page(artifact)
+    changed(artifact / "parity.json", lambda c: c["hops"][2].update(runner="interpreter"))
+    assert said in page(artifact)
+
+
 def test_the_command_writes_the_page(
     artifact: Path, tmp_path: Path, edgeform: EdgeformInProcess
 ) -> None:

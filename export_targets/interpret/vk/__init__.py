@@ -1,0 +1,1 @@
+"""Vulkan delegates of ExecuTorch: reading one out of a ``.pte`` and running it on the CPU."""

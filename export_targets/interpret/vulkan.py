@@ -1,0 +1,46 @@
+"""The Vulkan delegate of a saved ``.pte`` run on the CPU: see ``run``. As a module, a process of
+its own.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from export_targets.child import answer
+from export_targets.interpret.refusal import RefusedError
+from export_targets.interpret.vk.execute import Storage, execute
+from export_targets.interpret.vk.graph import Graph
+from export_targets.interpret.vk.read import read_delegate
+
+
+def run(graph: Graph, sample: Tensor, storage: Storage = "declared") -> Tensor:
+    """Logits (rows, classes) of one input (B, 3, H, W): the outputs, row by row.
+
+    Raises RefusedError.
+    """
+    rows = execute(graph, [sample], storage)
+    if not rows or any(row.dim() != 2 for row in rows):
+        raise RefusedError("the model's outputs are not rows of logits")
+    return torch.cat(rows)
+
+
+def load(model: Path) -> Callable[[Tensor], Tensor]:
+    """A file as a function from one input to its logits; ends the process where it refuses."""
+    try:
+        graph = read_delegate(model)
+    except RefusedError as error:
+        raise SystemExit(f"refused: {error}") from error
+
+    def forward(sample: Tensor) -> Tensor:
+        try:
+            return run(graph, sample)
+        except RefusedError as error:
+            raise SystemExit(f"refused: {error}") from error
+
+    return forward
+
+
+if __name__ == "__main__":
+    answer(load)

@@ -1,0 +1,81 @@
+"""ExecuTorch with Vulkan: a ``.pte`` for the phone's GPU, one delegate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from edge_models.edge import matrix_tokens
+from edge_models.edge.primitives import Forms
+from edge_models.parity import Gate
+from edge_models.spec import FloatRule
+from export_targets.delegates import inspect, read_delegates
+from export_targets.graph import collector_off, drop_provenance
+from export_targets.target import Gates, Lowered, Lowering, Target
+from export_targets.vulkan.partition import partitioner, vulkan_log
+from quantize.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torchao.quantization.pt2e.quantizer import Quantizer
+
+FORMS = Forms(
+    softmax_mean=matrix_tokens.SoftmaxByLargest,
+    tokens=matrix_tokens.MatrixTokens,
+    attention=matrix_tokens.AttentionOfMatrices,
+    upsampling=matrix_tokens.UpsamplingOfMatrix,
+)
+
+
+def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
+    """No recipe of this target quantizes the graph."""
+    raise NotImplementedError(f"{recipe.name} does not quantize the graph")
+
+
+def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:
+    """Lower to a ``.pte`` at ``path`` and say what Vulkan took.
+
+    Raises InputError for what the runtime is known to get wrong.
+    """
+    drop_provenance(program.graph_module)
+    with vulkan_log() as log, collector_off():
+        from executorch.exir import to_edge_transform_and_lower
+
+        # images of at most 2048 a side, which every phone's GPU takes
+        options = {
+            "small_texture_limits": True,
+            "force_fp16": lowering.recipe.storage == "float16",
+        }
+        edge = to_edge_transform_and_lower(
+            program,
+            transform_passes=[drop_provenance],
+            partitioner=[partitioner(options, log)],
+        )
+        whole = edge.exported_program().graph_module
+        lowered = read_delegates(whole, log.reasons, "Vulkan has no operator for it")
+        executable = edge.to_executorch()
+    with path.open("wb") as file:
+        executable.write_to_file(file)
+    return lowered
+
+
+# Each gate stands below what was measured (tests/README.md) and above what a fault gives.
+EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
+# The runtime's GELU is the tanh form: 78 dB for a Conformer; without one over 100.
+FP32_LOWER_GATE = Gate(min_sqnr_db=70.0, min_top1_agreement=1.0)
+FP16_LOWER_GATE = Gate(min_sqnr_db=40.0, min_top1_agreement=0.9)
+FP32_GATES = Gates(EDGE_GATE, None, FP32_LOWER_GATE, chain=FP32_LOWER_GATE)
+FP16_GATES = Gates(EDGE_GATE, None, FP16_LOWER_GATE, chain=FP16_LOWER_GATE)
+
+TARGET = Target(
+    name="vulkan",
+    summary="ExecuTorch .pte for the phone's GPU through Vulkan",
+    file="model.pte",
+    runner="interpreter",
+    default_recipe="fp16",
+    forms=FORMS,
+    float_rules=(),
+    gates={"fp32": FP32_GATES, "fp16": FP16_GATES},
+    quantizer=quantizer,
+    lower=lower,
+    inspect=inspect,
+)

@@ -1,0 +1,1 @@
+"""What the target vulkan needs beside its data: see ``targets/vulkan.py``."""
