@@ -246,9 +246,10 @@ def test_verify_takes_the_logits_of_the_phone(
     root = phone()
     ran = edgeform("verify", built().folder, "--runner", "adb", "--json")
     assert ran.code == 0, ran.err
-    lower = next(hop for hop in ran.document["hops"] if hop["name"] == "lower")
-    assert lower["runner"] == "adb"
-    assert lower["samples"] == built().manifest.golden.samples
+    hops = {hop["name"]: hop for hop in ran.document["hops"]}
+    assert hops["lower"]["runner"] == hops["device"]["runner"] == "adb"
+    assert hops["device"]["samples"] == built().manifest.golden.samples
+    assert hops["device"]["sqnr_db"] == 200  # the stand-in gives what the host gave
     files = root / "sdcard" / "Android" / "data" / "edgeform.app" / "files"
     assert not list(files.glob("runs/*"))
     assert not list(files.glob("results/*"))
