@@ -50,11 +50,16 @@ def absent(architecture: str) -> str:
 
 def program(architecture: str) -> Path:
     """The built runner. Raises InputError where there is none."""
-    path = BINARIES / architecture / PROGRAM
-    if not path.is_file():
-        target = "runner" if architecture == "x86-64" else f"runner-{architecture}"
-        raise InputError(f"The runner {architecture} is not built here.", f"make {target}")
-    return path
+    if remedy := to_build(architecture):
+        raise InputError(f"The runner {architecture} is not built here.", remedy)
+    return BINARIES / architecture / PROGRAM
+
+
+def to_build(architecture: str) -> str:
+    """The command that builds the runner; empty where it is built."""
+    if (BINARIES / architecture / PROGRAM).is_file():
+        return ""
+    return "make runner" if architecture == "x86-64" else f"make runner-{architecture}"
 
 
 def build(architecture: str, binaries: Path, sanitize: bool = False) -> Path:

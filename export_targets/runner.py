@@ -26,7 +26,7 @@ class Runner:
     ``turns(artifact folder, threads, warm-up)`` gives the command of a process that measures in
     turns (``turns.py``), ``trace(artifact folder, threads, inferences)`` the runtime's events;
     0 threads are the runtime's own choice. ``untimed`` says why a runner without them gives no
-    times.
+    times; ``absent()`` what is to do before it can run here, empty where it can.
 
     A runner on a connected device measures by itself: ``measure(artifact folder, threads, warm-up,
     iterations, where its LatencyReport goes, advance)``; ``device(serial number)`` is the runner of
@@ -40,6 +40,7 @@ class Runner:
     turns: Callable[[Path, int, int], list[str]] | None = None
     trace: Callable[[Path, int, int], list["Event"]] | None = None
     untimed: str = ""
+    absent: Callable[[], str] = str
     measure: Callable[[Path, int, int, int, Path, Callable[[], None]], None] | None = None
     device: Callable[[str], "Runner"] | None = None
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from edge_models.errors import InputError
 from export_targets.artifact import read_manifest
 from export_targets.child import run_command
-from export_targets.linux_runner import is_native, program
+from export_targets.linux_runner import is_native, program, to_build
 from export_targets.runner import Runner
 
 SYSROOT = "/usr/aarch64-linux-gnu"
@@ -68,6 +68,7 @@ def _runner(architecture: str, summary: str) -> Runner:
         run=partial(run, architecture),
         turns=partial(turns_command, architecture) if timed else None,
         untimed="" if timed else "its processor is emulated, whose times say nothing of a phone's",
+        absent=partial(to_build, architecture),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from edge_models.edge import matrix_tokens
+from edge_models.edge.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
@@ -23,6 +24,7 @@ FORMS = Forms(
     tokens=matrix_tokens.MatrixTokens,
     attention=matrix_tokens.AttentionOfMatrices,
     upsampling=matrix_tokens.UpsamplingOfMatrix,
+    local_convolution=LocalConvolutionBySlices,
 )
 
 

@@ -86,6 +86,7 @@ CASES = (
     Case("aten.expand_copy.default", lambda x: torch.exp(x[:1]).expand(5, 16), TOKENS),
     Case("aten.slice_copy.Tensor", lambda x: x[:, 1:7:2]),
     Case("aten.slice_copy.Tensor", lambda x: x[:, :, 5:]),
+    Case("aten.constant_pad_nd.default", lambda x: F.pad(x, (1, 2, 3, 0))),
     Case("aten.select_copy.int", lambda x: torch.exp(x).select(2, 3)),
 )
 
