@@ -28,9 +28,9 @@ def _beyond(value: TensorValue) -> str:
     elif value.storage == "TEXTURE_2D":
         width, height, depth = extents(value)
         if max(width, height * depth) > LARGEST_IMAGE_2D:
-            sides = (width, height * depth)
+            plane = (width, height * depth)
             return (
-                f"{what} is a 2-D image of {sides}: phones have at most {LARGEST_IMAGE_2D} a side"
+                f"{what} is a 2-D image of {plane}: phones have at most {LARGEST_IMAGE_2D} a side"
             )
     elif (size := math.prod(value.shape) * value.dtype.itemsize) > LARGEST_BUFFER:
         return f"{what} is a buffer of {size} bytes: phones have at most {LARGEST_BUFFER}"
