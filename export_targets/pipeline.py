@@ -89,6 +89,8 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
             lowered = plan.target.lower(program, lowering, folder / plan.target.file)
+        for line in lowered.notes:
+            reporter.note(line)
         logits |= _compressed_logits(program, lowered, golden, reporter)
         logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
         with reporter.stage("Artifact"):

@@ -51,13 +51,15 @@ class DelegatedOperator:
 
 @dataclass(frozen=True)
 class Lowered:
-    """What a lowering did: what was delegated, the delegated operators in their order, and the
-    parameters by name as the file holds them where it compresses them.
+    """What a lowering did: what was delegated, the delegated operators in their order, the
+    parameters by name as the file holds them where it compresses them, and what the user should
+    know about the file, a line each.
     """
 
     delegation: Delegation
     operators: tuple[DelegatedOperator, ...]
     weights: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

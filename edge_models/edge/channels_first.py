@@ -29,7 +29,7 @@ class ChannelTokens(RowTokens):
 
     @staticmethod
     def from_map(x: Tensor) -> Tensor:
-        return x.flatten(2).unsqueeze(2)
+        return x.reshape(x.shape[0], x.shape[1], 1, -1)
 
     @staticmethod
     def first(tokens: Tensor) -> Tensor:

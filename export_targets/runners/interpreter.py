@@ -16,6 +16,7 @@ from export_targets.runner import Runner, RunnerError
 # What a file is: the module that runs it in the child process, and its name for messages.
 INTERPRETERS = {
     ".mlpackage": ("export_targets.interpret.mlpackage", "the Core ML interpreter"),
+    "CoreMLBackend": ("export_targets.interpret.coreml_pte", "the Core ML interpreter"),
     "VulkanBackend": ("export_targets.interpret.vulkan", "the Vulkan interpreter"),
 }
 EXACT_INTERPRETERS = {
@@ -55,7 +56,7 @@ RUNNER = (
     Runner(
         name="interpreter",
         summary="this program's own interpreter of the saved file, on the CPU",
-        targets=("coreml", "vulkan"),
+        targets=("coreml", "coreml_pte", "vulkan"),
         run=partial(interpret, INTERPRETERS),
         untimed=UNTIMED,
     ),

@@ -1,5 +1,6 @@
 """ExecuTorch with Vulkan: a ``.pte`` for the phone's GPU, one delegate."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,7 +11,9 @@ from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from export_targets.delegates import inspect, read_delegates
 from export_targets.graph import collector_off, drop_provenance
+from export_targets.interpret.vk.read import read_delegate
 from export_targets.target import Gates, Lowered, Lowering, Target
+from export_targets.vulkan.limits import beyond_limits
 from export_targets.vulkan.partition import partitioner, vulkan_log
 from export_targets.vulkan.quantizer import quantizer
 
@@ -47,7 +50,9 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         executable = edge.to_executorch()
     with path.open("wb") as file:
         executable.write_to_file(file)
-    return lowered
+    if not lowered.delegation.whole:
+        return lowered
+    return replace(lowered, notes=beyond_limits(read_delegate(path)))
 
 
 # Each gate stands below what was measured (tests/README.md) and above what a fault gives.

@@ -27,6 +27,7 @@ from tests.export_targets.made_up import edit, sign_again
 
 X86, ARM = "x86-64", "arm64"
 MUTATIONS = 200
+PROGRAM_BYTES = 20_000  # of a model file; weights follow
 SANITIZED = linux_runner.BINARIES / "x86-64-sanitized"
 JPEG_DB = 45.0  # stb's inverse transform and colours round otherwise than libjpeg's: measured 48.6
 
@@ -406,6 +407,24 @@ def test_changed_files_are_refused_by_their_digests(
             ran = runner("selftest", folder)
             assert (ran.code, "digest differs" in ran.err) == (2, True)
         path.write_bytes(original)
+
+
+def test_mutated_models_that_were_signed_again_end_without_a_crash(
+    built: Built, copied: Copied, runner: Runner
+) -> None:
+    folder = copied(built(recipe="int8").folder)
+    path = folder / "model.pte"
+    original, generator, codes = path.read_bytes(), random.Random(0), []
+    for index in range(MUTATIONS // 2):
+        content = bytearray(original)
+        end = PROGRAM_BYTES if index % 2 else len(content)
+        for _ in range(generator.randrange(1, 4)):
+            content[generator.randrange(end)] = generator.randrange(256)
+        path.write_bytes(content)
+        sign_again(folder)
+        codes.append(runner("selftest", folder).code)
+    assert set(codes) <= {0, 1, 2}
+    assert codes.count(2) > MUTATIONS / 10
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.5, 0.99])
