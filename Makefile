@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 BENCH_STAMP := .venv/installed-bench
 
-.PHONY: install demo test test-full check bench android-test clean
+.PHONY: install demo test test-full check bench runner runner-arm64 android-test clean
 
 install: $(STAMP)
 
@@ -36,9 +36,17 @@ bench: $(BENCH_STAMP)
 	@echo "cores the first time, 20 when the files are there; 3 GB in build/benchmarks/."
 	$(BIN)/python -m tests.benchmarks
 
+runner: install
+	@echo "Compiling the C++ runner into build/runner/x86-64: 1 minute."
+	$(BIN)/python -m export_targets.linux_runner x86-64
+
+runner-arm64: install
+	@echo "Compiling the C++ runner for ARM64 into build/runner/arm64: 1 minute; a wheel of 25 MB is downloaded once."
+	$(BIN)/python -m export_targets.linux_runner arm64
+
 android-test: install
 	@echo "Compiling and testing the Android app without its SDK: 1 minute, the first time 3 and 0.5 GB in Maven's folder."
-	$(BIN)/python -m pytest tests/apps/test_android.py
+	$(BIN)/python -m pytest tests/apps/test_android.py tests/apps/test_android_builds.py
 
 check: install
 	$(BIN)/ruff format --check .

@@ -162,7 +162,7 @@ def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
                 assert layer.running_var is not None
                 layer.running_mean.normal_(0.0, 0.2)
                 layer.running_var.uniform_(0.5, 1.5)
-            if isinstance(layer, (nn.BatchNorm2d, nn.LayerNorm)):
+            if isinstance(layer, (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)):
                 nn.init.uniform_(layer.weight, 0.7, 1.3)
                 nn.init.normal_(layer.bias, 0.0, 0.1)
     return module.eval()

@@ -112,6 +112,12 @@ def to_tensor(image: Image.Image, spec: InputSpec) -> Tensor:
     return normalized.permute(2, 0, 1).contiguous()
 
 
+def to_pixels(inputs: Tensor, spec: InputSpec) -> Tensor:
+    """The 8-bit pixels, 0 to 255, that normalized inputs (..., 3, H, W) came from; float32."""
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec.mean, spec.std))
+    return ((inputs * std + mean) * 255).round()
+
+
 def preprocess(image: Image.Image, spec: InputSpec, size: tuple[int, int]) -> Tensor:
     """An RGB image as the model's input, float32 (3, H, W)."""
     return to_tensor(resize_and_crop(image, spec, size), spec)

@@ -24,19 +24,30 @@ def run_in_child(
     called after each sample. Raises RunnerError where it fails or takes over ``limit`` seconds.
     """
     with tempfile.TemporaryDirectory() as folder:
-        source, result, errors = (Path(folder, name) for name in ("in.npy", "out.npy", "errors"))
+        source, result = Path(folder, "in.npy"), Path(folder, "out.npy")
         np.save(source, inputs.numpy())
         command = [sys.executable, "-m", module, str(model), str(source), str(result)]
-        with errors.open("wb") as stderr:
-            code = _watch(command, stderr.fileno(), limit, advance)
-        if code is None:
-            raise RunnerError(f"{name} did not end within {limit} s on {model.name}")
-        if code != 0:
-            text = errors.read_text(encoding="utf-8", errors="replace")
-            lines = [line for line in text.splitlines() if line.strip()]
-            last = lines[-1] if lines else "no message"
-            raise RunnerError(f"{name} ended with {code} on {model.name}: {last}")
+        run_command(command, name, model, limit, advance)
         return torch.from_numpy(np.load(result, allow_pickle=False))
+
+
+def run_command(
+    command: list[str], name: str, model: Path, limit: float, advance: Callable[[], None]
+) -> None:
+    """Run a command that executes a model file and prints the line ``STEP`` after each sample.
+
+    Raises RunnerError where it fails or takes over ``limit`` seconds.
+    """
+    with tempfile.TemporaryFile() as errors:
+        code = _watch(command, errors.fileno(), limit, advance)
+        errors.seek(0)
+        text = errors.read().decode(errors="replace")
+    if code is None:
+        raise RunnerError(f"{name} did not end within {limit} s on {model.name}")
+    if code != 0:
+        lines = [line for line in text.splitlines() if line.strip()]
+        last = lines[-1] if lines else "no message"
+        raise RunnerError(f"{name} ended with {code} on {model.name}: {last}")
 
 
 def _watch(

@@ -48,24 +48,38 @@ def list_(
     return DONE
 
 
+Calibration = Annotated[
+    str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")
+]
+InputKind = Annotated[
+    str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")
+]
+OutputKind = Annotated[
+    str | None, typer.Option(help="Core ML: class (names for Vision, and logits) or logits.")
+]
+Deployment = Annotated[str | None, typer.Option(help="Core ML: iOS16, iOS17 or iOS18.")]
+
+
 @app.command()
 def build(
     model: Annotated[str, typer.Argument(help="A model of `edgeform list models`.")],
     target: Annotated[str, typer.Option(help="A target of `edgeform list targets`.")],
     recipe: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help=".pth, .pt or .safetensors")] = None,
-    calibration: Annotated[
-        str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
-    ] = None,
+    calibration: Calibration = None,
     calibration_samples: Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)] = 128,
     size: Annotated[str | None, typer.Option(help="H or HxW in pixels, multiples of 32.")] = None,
     batch: Annotated[int, typer.Option(min=1)] = 1,
     labels: Annotated[Path | None, typer.Option(help="A text file, one class a line.")] = None,
     heads: Annotated[str, typer.Option(help="mean or both; for models with two heads.")] = "mean",
     form: Annotated[str, typer.Option(help="edge, or published: the naive baseline.")] = "edge",
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")
-    ] = 0,
+    seed: Seed = 0,
+    input_kind: InputKind = None,
+    output: OutputKind = None,
+    minimum_deployment: Deployment = None,
     out: Annotated[Path | None, typer.Option(help="The artifact folder itself.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace another artifact.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify")] = False,
@@ -93,6 +107,7 @@ def build(
         out=out,
         force=force,
         verify=not no_verify,
+        options=_options(input_kind, output, minimum_deployment),
     )
     result = run(request, stderr_reporter())
     parity = result.parity.model_dump(mode="json", by_alias=True) if result.parity else None
@@ -224,6 +239,14 @@ def demo(
 def main() -> None:
     """Run the command line and exit with the contract's code."""
     console.run(app)
+
+
+def _options(
+    input_kind: str | None, output: str | None, minimum_deployment: str | None
+) -> dict[str, str]:
+    """The target's options that were given, by the names that they have there."""
+    given = {"input": input_kind, "output": output, "minimum-deployment": minimum_deployment}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

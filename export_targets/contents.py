@@ -48,24 +48,24 @@ def write_golden(
     folder: Path,
     plan: Plan,
     images: Images,
-    golden: Tensor,
+    given: Tensor,
     logits: dict[str, Tensor],
     labels: tuple[str, ...],
 ) -> None:
     """Write labels, golden inputs and images, and every program's logits on them.
 
-    ``golden``: (samples, B, 3, H, W). ``logits`` by program: "reference", "edge", "quantized" for
-    a quantizing recipe, and "file" for the saved file.
+    ``given``: what the saved file takes, (samples, B, 3, H, W). ``logits`` by program:
+    "reference", "edge", "quantized" where the recipe changes numbers, "file" for the saved file.
     """
     if labels:
         (folder / artifact.LABELS).write_text("\n".join(labels) + "\n", encoding="utf-8")
-    artifact.write_floats(folder, "input", golden)
+    artifact.write_floats(folder, "input", given)
     lowered = logits.get("quantized", logits["edge"])
     by_program = (logits["reference"], logits["edge"], lowered, logits["file"])
     for program, values in zip(artifact.PROGRAMS, by_program, strict=True):
         artifact.write_floats(folder, program, values)
     batch = plan.request.batch
-    for index in range(len(golden)):
+    for index in range(len(given)):
         for position, image in enumerate(images.images[index * batch : (index + 1) * batch]):
             name = f"image_{index}.png" if batch == 1 else f"image_{index}_{position}.png"
             cropped = resize_and_crop(image, plan.spec.input, plan.size)
@@ -99,7 +99,7 @@ def describe(
         input=_input(plan),
         output=manifest.OutputSection(
             name="logits",
-            kind="logits",
+            kind="class" if plan.options.get("output") == "class" else "logits",
             shape=(request.batch, loaded.classes),
             heads=request.heads,
         ),
@@ -121,8 +121,8 @@ def describe(
 def _input(plan: Plan) -> manifest.InputSection:
     spec = plan.spec
     return manifest.InputSection(
-        name="input",
-        kind="tensor",
+        name="image" if plan.takes_image else "input",
+        kind="image" if plan.takes_image else "tensor",
         shape=plan.shape,
         dtype="float32",
         layout="NCHW",
@@ -132,7 +132,7 @@ def _input(plan: Plan) -> manifest.InputSection:
             interpolation=spec.input.interpolation,
             crop=plan.size,
         ),
-        normalization="caller",
+        normalization="model" if plan.takes_image else "caller",
         mean=spec.input.mean,
         std=spec.input.std,
     )

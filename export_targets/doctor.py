@@ -126,7 +126,13 @@ def _ability(name: str, packages: list[Check]) -> Ability:
         return Ability(name, what, "no", remedy or "install the packages again: make install")
     others = BACKENDS - set(target.packages)
     missing = [check for check in packages if check.found == ABSENT and check.name not in others]
-    able = [runner.name for runner in runners if target.name in runner.targets]
+    known = [
+        runner for runner in runners if target.name in runner.targets and runner.device is None
+    ]
+    able = [
+        f"{runner.name} after `{todo}`" if (todo := runner.absent()) else runner.name
+        for runner in known
+    ]
     return Ability(
         target.name,
         f"no: {', '.join(check.name for check in missing)} absent" if missing else "yes",

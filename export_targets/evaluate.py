@@ -14,7 +14,7 @@ from export_targets.artifact import Artifact, open_artifact
 from export_targets.progress import Reporter
 from export_targets.runner import runner_named
 from export_targets.target import target_named
-from export_targets.verify import fresh_logits, saved_logits
+from export_targets.verify import fresh_logits, given, saved_logits
 
 
 class Accuracy(BaseModel):
@@ -58,7 +58,7 @@ def evaluate(
     logits, _ = fresh_logits(artifact, labelled.inputs, trust_graphs, reporter)
     target = artifact.manifest.target.name
     runner = runner_named(target_named(target).runner, target)
-    logits["file"] = saved_logits(artifact, runner, labelled.inputs, reporter)
+    logits["file"] = saved_logits(artifact, runner, given(artifact, labelled.inputs), reporter)
     for name, values in logits.items():
         if values.shape != logits["reference"].shape or not values.isfinite().all():
             raise InputError(

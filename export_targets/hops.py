@@ -7,25 +7,36 @@ from torch import Tensor
 from edge_models.parity import Gate, Hop, HopSpec, ParityReport, compare, skip
 from export_targets.manifest import Delegation, Manifest
 from export_targets.target import target_named
-from quantize.recipe import recipe_named
 
+OWN_RUNNER = "own runner"  # the logits of the saved file on the target's own runner
 # The published form is the baseline of comparisons: measured, not judged, but it must compute.
 BASELINE_GATE = Gate(min_sqnr_db=-100.0, min_top1_agreement=0.0)
 
 
 def hop_specs(manifest: Manifest) -> tuple[HopSpec, ...]:
-    """reference -> edge -> (quantized graph) -> saved file, and the whole chain."""
-    recipe = recipe_named(manifest.recipe)
-    gates = target_named(manifest.target.name).gates[recipe.name]
+    """reference -> edge -> (changed program) -> saved file, and the whole chain."""
+    gates = target_named(manifest.target.name).gates[manifest.recipe]
     specs = [HopSpec("edge", "reference", "edge", gates.edge)]
     if gates.quantize is not None:
         specs.append(HopSpec("quantize", "edge", "quantized", gates.quantize))
-    lowered = "quantized" if recipe.quantized else "edge"
+    lowered = "edge" if gates.quantize is None else "quantized"
+    if gates.exact is not None:
+        specs.append(HopSpec("exact", lowered, "exact", gates.exact))
     specs.append(HopSpec("lower", lowered, "file", gates.lower))
     specs.append(HopSpec("chain", "reference", "file", gates.chain))
     if manifest.form == "published":
         specs = [HopSpec(spec.name, spec.from_, spec.to, BASELINE_GATE) for spec in specs]
     return tuple(specs)
+
+
+def device_hop(manifest: Manifest, runner: str) -> HopSpec | None:
+    """The same file on the target's own runner -> on another one; None for the target's own."""
+    target = target_named(manifest.target.name)
+    gate = target.gates[manifest.recipe].device
+    if runner == target.runner or gate is None:
+        return None
+    published = manifest.form == "published"
+    return HopSpec("device", OWN_RUNNER, "file", BASELINE_GATE if published else gate)
 
 
 def judge(
@@ -41,10 +52,11 @@ def judge(
     ``inputs`` says what the logits are of; ``absent`` why a program could not run here: its hops
     are skipped. ``delegation`` is what the saved file holds.
     """
-    hops = tuple(
-        _hop(spec, runner if spec.to == "file" else "eager", logits, absent)
-        for spec in hop_specs(manifest)
-    )
+    specs = [*hop_specs(manifest)]
+    if (device := device_hop(manifest, runner)) is not None:
+        specs.append(device)
+    runners = {"file": runner, "exact": target_named(manifest.target.name).exact_runner}
+    hops = tuple(_hop(spec, runners.get(spec.to, "eager"), logits, absent) for spec in specs)
     report = ParityReport(artifact=manifest.name, inputs=inputs, hops=hops)
     problems = [f"hop {hop.name}: {hop.why}" for hop in hops if hop.status == "failed"]
     if not problems and not report.passed:

@@ -106,8 +106,10 @@ def top_classes(logits: Sequence[Tensor], labels: Sequence[str]) -> list[list[tu
 
 def peak_memory_bytes() -> int:
     """The largest resident memory of this process so far: Python and torch are part of it."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, Linux KiB
+    if sys.platform == "linux":  # getrusage would count what the parent had when it forked
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
 
 
 def _image_paths(artifact: Artifact) -> list[Path]:

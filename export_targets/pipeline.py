@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
+from edge_models.images import to_pixels
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets import artifact, replacement
@@ -17,8 +18,16 @@ from export_targets.hops import judge
 from export_targets.layer_errors import LayerError, layer_errors
 from export_targets.manifest import FloatModule, Manifest
 from export_targets.progress import Reporter
-from export_targets.request import BuildRequest, Plan, choose_images, read_labels, resolve
+from export_targets.request import (
+    BuildRequest,
+    Plan,
+    choose_images,
+    read_labels,
+    resolve,
+    settle,
+)
 from export_targets.runner import runner_named
+from export_targets.target import Lowered
 from quantize.calibration import Images
 
 
@@ -47,9 +56,11 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     request = plan.request
     loaded = load_reference(plan.spec, request.checkpoint, request.seed)
     labels = read_labels(plan, loaded.classes)
+    plan = settle(plan, labels)
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
     golden = plan.inputs(images.golden)
+    given = to_pixels(golden, plan.spec.input) if plan.takes_image else golden  # to the saved file
 
     reference = SingleOutput(loaded.module, request.heads).eval()
     with reporter.stage("Reference logits"):
@@ -78,12 +89,13 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
             lowered = plan.target.lower(program, lowering, folder / plan.target.file)
-        runner = runner_named(plan.target.runner, plan.target.name)
-        with reporter.steps(f"Saved file on the runner {runner.name}", len(golden)) as advance:
-            logits["file"] = runner.run(folder / plan.target.file, golden, advance)
+        for line in lowered.notes:
+            reporter.note(line)
+        logits |= _compressed_logits(program, lowered, golden, reporter)
+        logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, program, lowered.operators, layers)
-            write_golden(folder, plan, images.golden, golden, logits, labels)
+            write_golden(folder, plan, images.golden, given, logits, labels)
             manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
@@ -95,6 +107,31 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
             place = plan.out.with_name(f"{plan.out.name}.failed") if problems else plan.out
             replacement.publish(folder, place)
     return BuildResult(place, manifest, parity, problems)
+
+
+def _compressed_logits(
+    program: torch.export.ExportedProgram, lowered: Lowered, golden: Tensor, reporter: Reporter
+) -> dict[str, Tensor]:
+    """Of the program with the weights that the file holds, where a lowering compresses them."""
+    if not lowered.weights:
+        return {}
+    with reporter.stage("Logits with the compressed weights"):
+        weights = {name: nn.Parameter(value, False) for name, value in lowered.weights.items()}
+        program.state_dict.update(weights)
+        return {"quantized": run_eager(program.module(), golden)}
+
+
+def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -> dict[str, Tensor]:
+    """Of the saved file on the target's runner, and on its exact one where a gate asks for it."""
+    names = {"file": plan.target.runner}
+    if plan.target.gates[plan.recipe.name].exact is not None:
+        names["exact"] = plan.target.exact_runner
+    logits = {}
+    for program, name in names.items():
+        runner = runner_named(name, plan.target.name)
+        with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
+            logits[program] = runner.run(model, inputs, advance)
+    return logits
 
 
 def _quantize(

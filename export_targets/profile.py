@@ -1,5 +1,6 @@
 """``profile``: how fast artifacts run, side by side in one run, and where their time goes."""
 
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def profile_all(
     if baseline is not None:
         named(dict.fromkeys(BASELINES), "baseline", baseline)
     sides = _sides(folders, runner, reporter)
+    if any(side.runner.measure is not None for side in sides):
+        return _on_device(sides, baseline, settings, reporter)
     if baseline is not None:
         beside = [published_form(side.artifact, reporter) for side in sides]
         sides += _sides(beside, runner, reporter)
@@ -128,6 +131,36 @@ def take(folder: Path, path: Path) -> Profile:
     return Profile((report,), (add_report(artifact.folder, report),), report.ratios, False)
 
 
+def _on_device(
+    sides: Sequence[Side], baseline: str | None, settings: Settings, reporter: Reporter
+) -> Profile:
+    """Each artifact measured by the device itself, one after the other: there are no ratios."""
+    if baseline is not None or len({side.runner.name for side in sides}) > 1:
+        raise InputError(
+            "A device measures one artifact after the other, which gives no ratios.",
+            "Leave --baseline away.",
+        )
+    reports: list[LatencyReport] = []
+    paths: list[Path] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for side in sides:
+            name, steps = side.artifact.manifest.name, settings.warmup + settings.iterations
+            path = Path(temporary, "report.json")
+            with reporter.steps(f"{name} on the runner {side.runner.name}", steps) as advance:
+                assert side.runner.measure is not None
+                side.runner.measure(
+                    side.artifact.folder,
+                    settings.threads or 0,
+                    settings.warmup,
+                    settings.iterations,
+                    path,
+                    advance,
+                )
+            reports.append(import_report(side.artifact, path))
+            paths.append(add_report(side.artifact.folder, reports[-1]))
+    return Profile(tuple(reports), tuple(paths), (), any(one.interrupted for one in reports))
+
+
 def _sides(folders: Sequence[Path], runner: str | None, reporter: Reporter) -> list[Side]:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError("An artifact is named twice.", "Name each artifact once.")
@@ -137,7 +170,7 @@ def _sides(folders: Sequence[Path], runner: str | None, reporter: Reporter) -> l
     for artifact in opened:
         target = artifact.manifest.target.name
         chosen = runner_named(runner or target_named(target).runner, target)
-        if chosen.turns is None:
+        if chosen.turns is None and chosen.measure is None:
             raise InputError(
                 f"The runner {chosen.name} gives no times: {chosen.untimed}.",
                 "Measure on a device that the file is for; --import takes its report.",

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -80,9 +81,20 @@ class Plan:
         used = images.images[: len(images.images) // batch * batch]
         return preprocess_all(used, self.spec.input, self.size).unflatten(0, (-1, batch))
 
+    @property
+    def takes_image(self) -> bool:
+        """Whether the model file takes pixels and normalizes them itself."""
+        return self.options.get("input") == "image"
+
     def lowering(self, loaded: LoadedModel, labels: tuple[str, ...]) -> Lowering:
         """What the target needs to know beside the program."""
-        facts = {"name": self.name, "weights": loaded.sha256}
+        facts = {
+            "name": self.name,
+            "model": self.spec.name,
+            "size": f"{self.size[0]}x{self.size[1]}",
+            "weights": loaded.sha256,
+            "version": version("edgeform"),
+        }
         return Lowering(self.recipe, self.spec.input, self.options, labels, facts)
 
     def identity(self, loaded: LoadedModel) -> dict[str, object]:
@@ -104,7 +116,7 @@ def resolve(request: BuildRequest) -> Plan:
     target = target_named(request.target)
     recipe = recipe_named(request.recipe or target.default_recipe)
     target.check(recipe)
-    options = target.choose(request.options)
+    options = target.choose(recipe, request.options)
     named(dict.fromkeys(FORMS), "form", request.form)
     named(dict.fromkeys(HEADS), "choice of heads", request.heads)
     height, width = size = request.size or spec.input.size
@@ -130,6 +142,29 @@ def resolve(request: BuildRequest) -> Plan:
     if not out.name:
         raise InputError(f"The folder {out} cannot be an artifact.", "Choose another --out.")
     return Plan(request, spec, target, recipe, size, options, name, out)
+
+
+def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
+    """The plan with those options changed that its batch, heads and labels rule out.
+
+    Raises InputError where the request asked for one of them by name.
+    """
+    ruled_out = {}
+    if plan.request.batch != 1:
+        ruled_out["input", "image"] = ("tensor", "an app gives one picture at a time")
+    if plan.request.batch != 1 or plan.request.heads == "both" or not labels:
+        why = "it needs a batch of one, one head and the names of the classes"
+        ruled_out["output", "class"] = ("logits", why)
+    options = dict(plan.options)
+    for (name, value), (instead, why) in ruled_out.items():
+        if plan.request.options.get(name) == value:
+            raise InputError(
+                f"The {name} {value} is not possible here: {why}.",
+                f"Say --{name} {instead}.",
+            )
+        if options.get(name) == value:
+            options[name] = instead
+    return replace(plan, options=options)
 
 
 def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:

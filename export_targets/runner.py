@@ -26,7 +26,11 @@ class Runner:
     ``turns(artifact folder, threads, warm-up)`` gives the command of a process that measures in
     turns (``turns.py``), ``trace(artifact folder, threads, inferences)`` the runtime's events;
     0 threads are the runtime's own choice. ``untimed`` says why a runner without them gives no
-    times.
+    times; ``absent()`` what is to do before it can run here, empty where it can.
+
+    A runner on a connected device measures by itself: ``measure(artifact folder, threads, warm-up,
+    iterations, where its LatencyReport goes, advance)``; ``device(serial number)`` is the runner of
+    one of several devices.
     """
 
     name: str
@@ -36,6 +40,9 @@ class Runner:
     turns: Callable[[Path, int, int], list[str]] | None = None
     trace: Callable[[Path, int, int], list["Event"]] | None = None
     untimed: str = ""
+    absent: Callable[[], str] = str
+    measure: Callable[[Path, int, int, int, Path, Callable[[], None]], None] | None = None
+    device: Callable[[str], "Runner"] | None = None
 
 
 @cache
@@ -45,9 +52,16 @@ def all_runners() -> dict[str, Runner]:
 
 
 def runner_named(name: str, target: str) -> Runner:
-    """One runner by name that can execute a target's files. Raises InputError."""
+    """One runner by name, of a device by ``name:serial``, that can execute a target's files.
+    Raises InputError.
+    """
     found = all_runners()
-    runner = named(found, "runner", name)
+    kind, _, serial = name.partition(":")
+    runner = named(found, "runner", kind if serial and kind in found else name)
+    if serial:
+        if runner.device is None:
+            raise InputError(f"The runner {kind} has no devices to name.", f"Use --runner {kind}.")
+        runner = runner.device(serial)
     if target not in runner.targets:
         able = [other.name for other in found.values() if target in other.targets]
         raise InputError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from edge_models.edge.primitives import Forms
 from edge_models.errors import InputError
@@ -23,12 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gates:
-    """What each hop must reach for one recipe; ``quantize`` only where the recipe quantizes."""
+    """What each hop must reach for one recipe; ``quantize`` only where the recipe changes the
+    program's numbers, ``exact`` where the saved file is also run without rounding its results,
+    ``device`` only where other runners than the target's own execute its files.
+    """
 
     edge: Gate
     quantize: Gate | None
     lower: Gate
     chain: Gate
+    device: Gate | None = None
+    exact: Gate | None = None
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,15 @@ class DelegatedOperator:
 
 @dataclass(frozen=True)
 class Lowered:
-    """What a lowering did: what was delegated, and the delegated operators in their order."""
+    """What a lowering did: what was delegated, the delegated operators in their order, the
+    parameters by name as the file holds them where it compresses them, and what the user should
+    know about the file, a line each.
+    """
 
     delegation: Delegation
     operators: tuple[DelegatedOperator, ...]
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,9 +83,11 @@ class Target:
     target can do. ``quantizer`` says what a recipe means here
     when some modules stay float; ``lower`` writes the model file and
     says what was delegated; ``inspect`` counts in a saved file its delegates and the operators
-    outside them. ``runner`` names the runner that verifies the saved file; ``packages`` the
+    outside them. ``runner`` names the runner that verifies the saved file, ``exact_runner`` the one
+    that rounds no result, for gates that ask for it; ``packages`` the
     backends that lowering imports; ``options`` what else can be chosen: the values of each option
-    by its name, the default first.
+    by its name, the default first; ``excluded`` which of them (recipe, option, value) do not go
+    together.
     """
 
     name: str
@@ -90,6 +103,8 @@ class Target:
     inspect: Callable[[Path], tuple[int, dict[str, int]]]
     packages: tuple[str, ...] = ("executorch",)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    excluded: tuple[tuple[str, str, str], ...] = ()
+    exact_runner: str = ""
 
     def check(self, recipe: Recipe) -> None:
         """Raises InputError for a recipe that this target cannot do."""
@@ -99,8 +114,10 @@ class Target:
                 f"It can do {', '.join(self.gates)}.",
             )
 
-    def choose(self, wanted: Mapping[str, str]) -> dict[str, str]:
-        """Every option with the value wanted or its default. Raises InputError for another."""
+    def choose(self, recipe: Recipe, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Every option with the value wanted or its default. Raises InputError for another, or one
+        that the recipe excludes.
+        """
         for name, value in wanted.items():
             if name not in self.options:
                 raise InputError(
@@ -108,6 +125,11 @@ class Target:
                     f"It has {', '.join(self.options) or 'none'}.",
                 )
             named(dict.fromkeys(self.options[name]), f"choice of {name}", value)
+            if (recipe.name, name, value) in self.excluded:
+                raise InputError(
+                    f"The recipe {recipe.name} is not possible with {name} {value}.",
+                    f"Choose another {name} or recipe.",
+                )
         return {name: wanted.get(name, values[0]) for name, values in self.options.items()}
 
     def rules(self, spec: ModelSpec, recipe: Recipe) -> tuple[FloatRule, ...]:

@@ -10,12 +10,12 @@ from edge_models.catalog import model_spec
 from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
 from edge_models.errors import InputError
-from edge_models.images import find_images, preprocess_all, read_image
+from edge_models.images import find_images, preprocess_all, read_image, to_pixels
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets import artifact as artifacts
 from export_targets.artifact import Artifact, open_artifact
-from export_targets.hops import judge
+from export_targets.hops import OWN_RUNNER, device_hop, judge
 from export_targets.manifest import Delegation
 from export_targets.progress import Reporter
 from export_targets.runner import Runner, RunnerError, runner_named
@@ -50,13 +50,31 @@ def verify(
         inputs, source = artifact.inputs(), manifest.golden.source
         logits, absent = _stored_logits(artifact), dict[str, str]()
     else:
-        inputs, source = folder_inputs(artifact, images), f"folder {images.name}"
-        logits, absent = fresh_logits(artifact, inputs, trust_graphs, reporter)
+        normalized, source = folder_inputs(artifact, images), f"folder {images.name}"
+        logits, absent = fresh_logits(artifact, normalized, trust_graphs, reporter)
+        inputs = given(artifact, normalized)
     logits["file"] = saved_logits(artifact, chosen, inputs, reporter)
+    if target.gates[manifest.recipe].exact is not None:
+        exact = runner_named(target.exact_runner, target.name)
+        logits["exact"] = saved_logits(artifact, exact, inputs, reporter)
+    if device_hop(manifest, chosen.name) is not None:
+        own = runner_named(target.runner, target.name)
+        logits[OWN_RUNNER] = (
+            artifact.logits("expected")
+            if images is None
+            else saved_logits(artifact, own, inputs, reporter)
+        )
     report, problems = judge(
         manifest, chosen.name, source, logits, absent, held_delegation(artifact)
     )
     return Verification(report, problems)
+
+
+def given(artifact: Artifact, inputs: Tensor) -> Tensor:
+    """Normalized images as the saved file takes them: pixels where it normalizes them itself."""
+    if artifact.manifest.input.normalization == "caller":
+        return inputs
+    return to_pixels(inputs, model_spec(artifact.manifest.model.name).input)
 
 
 def saved_logits(artifact: Artifact, runner: Runner, inputs: Tensor, reporter: Reporter) -> Tensor:

@@ -11,13 +11,23 @@ Activations = Literal["static", "dynamic"]
 
 
 @dataclass(frozen=True)
+class StoredWeights:
+    """How weights are stored where the arithmetic stays float: in ``bits`` each, as integers with
+    one scale an output channel or as indices into a palette of 2**bits values a tensor.
+    """
+
+    bits: int
+    palette: bool
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One representation of a model's numbers.
 
     ``storage`` is of weights and activations that stay float. ``convolution`` and ``linear`` say
     how the INT8 activations of those operators get their range: "static" from calibration images,
     "dynamic" at run time, None where the operator stays float. INT8 weights are symmetric, one
-    scale an output channel.
+    scale an output channel. ``weights`` compresses the weights alone.
     """
 
     name: str
@@ -25,11 +35,17 @@ class Recipe:
     storage: Literal["float32", "float16"] = "float32"
     convolution: Activations | None = None
     linear: Activations | None = None
+    weights: StoredWeights | None = None
 
     @property
     def quantized(self) -> bool:
         """Whether some operator runs in INT8."""
         return self.convolution is not None or self.linear is not None
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the program that is lowered computes other numbers than the edge form."""
+        return self.quantized or self.weights is not None
 
     @property
     def needs_calibration(self) -> bool:

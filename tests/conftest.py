@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         if request not in results:
             out = tmp_path_factory.mktemp(f"{model}-{target}-{recipe}") / "artifact"
             with pytest.MonkeyPatch.context() as patch:
-                for runner in (host.RUNNER, interpreter.RUNNER):  # also where a test has another
+                for runner in (host.RUNNER, *interpreter.RUNNER):  # also where a test has another
                     patch.setitem(all_runners(), runner.name, runner)
                 results[request] = pipeline.build(replace(request, out=out), silent_reporter())
         return results[request]
@@ -127,14 +128,21 @@ def runner_here(monkeypatch: pytest.MonkeyPatch) -> None:
         forward = host.load(model)
         return torch.stack([forward(sample) for sample in inputs])
 
-    def interpret(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
-        module, _ = interpreter.INTERPRETERS[interpreter.kind_of(model)]
+    def interpret(
+        table: dict[str, tuple[str, str]],
+        model: Path,
+        inputs: Tensor,
+        advance: Callable[[], None],
+    ) -> Tensor:
+        module, _ = table[interpreter.kind_of(model)]
         forward = importlib.import_module(module).load(model)
         return torch.stack([forward(sample) for sample in inputs])
 
     monkeypatch.setitem(all_runners(), "host", replace(host.RUNNER, run=run))
-    changed = replace(interpreter.RUNNER, run=interpret)
-    monkeypatch.setitem(all_runners(), "interpreter", changed)
+    tables = (interpreter.INTERPRETERS, interpreter.EXACT_INTERPRETERS)
+    for runner, table in zip(interpreter.RUNNER, tables, strict=True):
+        changed = replace(runner, run=partial(interpret, table))
+        monkeypatch.setitem(all_runners(), runner.name, changed)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edge_models.parity import Gate, HopSpec, ParityReport
 from export_targets import hops
-from export_targets.hops import hop_specs, judge
+from export_targets.hops import OWN_RUNNER, device_hop, hop_specs, judge
 from export_targets.manifest import Delegation, Manifest, Undelegated
 from export_targets.target import Gates, all_targets, recipes_of
 from tests.export_targets.made_up import made_up_manifest
@@ -199,3 +199,36 @@ def test_the_published_form_must_still_compute() -> None:
     logits = same_logits()
     logits["file"][0, 0, 0] = float("nan")
     assert failed(judged(made_up_manifest(form="published"), logits)[0]) == {"lower", "chain"}
+
+
+DEVICE = [
+    pytest.param(manifest, id=name)
+    for name, manifest in MANIFESTS.items()
+    if device_hop(manifest, "another") is not None
+]
+
+
+@pytest.mark.parametrize("manifest", DEVICE)
+def test_another_processor_is_red_below_its_gate_and_green_above(manifest: Manifest) -> None:
+    spec = device_hop(manifest, "another")
+    assert spec is not None
+    for margin, problems in ((-0.5, {"device"}), (0.5, set())):
+        logits = same_logits()
+        logits[OWN_RUNNER] = at_distance(logits["file"], spec.gate.min_sqnr_db + margin)
+        report, _ = judge(manifest, "another", "made up", logits, {}, WHOLE)
+        assert failed(report) == problems
+        assert (report.hops[-1].name, report.hops[-1].runner) == ("device", "another")
+
+
+@pytest.mark.parametrize("manifest", DEVICE)
+def test_another_processor_without_the_targets_own_logits_is_red(manifest: Manifest) -> None:
+    report, problems = judge(manifest, "another", "made up", same_logits(), {}, WHOLE)
+    assert failed(report) == {"device"}
+    assert problems == (f"hop device: no logits of {OWN_RUNNER}",)
+
+
+def test_the_targets_own_runner_has_no_device_hop() -> None:
+    assert DEVICE
+    for manifest in MANIFESTS.values():
+        own = all_targets()[manifest.target.name].runner
+        assert device_hop(manifest, own) is None

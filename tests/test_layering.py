@@ -29,7 +29,16 @@ SIBLINGS = (
 SHARED_IN_EDGE = {"edge_models.edge.primitives", "edge_models.edge.folding"}
 ALLOWED_SIBLINGS = {
     "edge_models/reference/cotnet.py": {"edge_models.reference.cot_layer"},
+    "edge_models/reference/official_cotnet.py": {
+        "edge_models.reference.official_cot_layer",
+        "edge_models.reference.split_attention",
+    },
     "edge_models/edge/cotnet.py": {"edge_models.edge.cot_layer"},
+    "edge_models/edge/official_cotnet.py": {
+        "edge_models.edge.official_cot_layer",
+        "edge_models.edge.split_attention",
+    },
+    "edge_models/edge/primitives.py": {"edge_models.edge.local_convolution"},
 }
 LONGEST_FILE, LONGEST_FUNCTION = 330, 55
 

@@ -7,10 +7,21 @@ from torch import nn
 from edge_models.edge.conformer import Conformer, ConvTransBlock
 from edge_models.edge.cot_layer import CoTLayer
 from edge_models.edge.cotnet import CoTNet
+from edge_models.edge.official_cot_layer import OfficialCoTLayer
+from edge_models.edge.official_cotnet import OfficialCoTNet
 from edge_models.edge.primitives import Forms, Size
 from edge_models.spec import ModelSpec
 
-__all__ = ["CoTLayer", "CoTNet", "Conformer", "ConvTransBlock", "Forms", "edge_form"]
+__all__ = [
+    "CoTLayer",
+    "CoTNet",
+    "Conformer",
+    "ConvTransBlock",
+    "Forms",
+    "OfficialCoTLayer",
+    "OfficialCoTNet",
+    "edge_form",
+]
 
 
 def edge_form(

@@ -31,12 +31,33 @@ def fold_batch_norm(convolution: nn.Module, norm: nn.Module) -> Affine:
     """
     if not isinstance(norm, nn.BatchNorm2d):
         raise TypeError(f"{type(norm).__name__} is not a batch norm")
-    weight, bias = affine_of(convolution)
+    scale, shift = norm_scale_and_shift(norm)
+    weight, bias = scaled_rows(affine_of(convolution), scale)
+    return Affine(weight, bias + shift)
+
+
+def norm_scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """before: BN(x); after: scale * x + shift, one of each a channel."""
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError("a batch norm without running statistics cannot be folded")
     scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    shift = norm.bias.detach().double() - scale * norm.running_mean.double()
-    return Affine(weight * scale.view(-1, 1, 1, 1), bias * scale + shift)
+    return scale, norm.bias.detach().double() - scale * norm.running_mean.double()
+
+
+def scaled_rows(layer: Affine, factors: Tensor) -> Affine:
+    """before: factor_c * (W x + b)_c; after: each row of W and b times its factor."""
+    return Affine(layer.weight * factors.view(-1, 1, 1, 1), layer.bias * factors)
+
+
+def dense(layer: Affine, groups: int) -> Affine:
+    """before: a convolution of ``groups`` groups; after: one group, zeros between the groups."""
+    blocks = layer.weight.chunk(groups)
+    out_channels, in_channels = blocks[0].shape[:2]
+    shape = (groups, out_channels, groups, in_channels, *layer.weight.shape[2:])
+    weight = layer.weight.new_zeros(shape)
+    for group, block in enumerate(blocks):
+        weight[group, :, group] = block
+    return Affine(weight.flatten(0, 1).flatten(1, 2), layer.bias)
 
 
 def fold_mean_of_maps(convolution: nn.Module, maps: int) -> Affine:

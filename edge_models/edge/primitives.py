@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_models.edge.folding import Affine, convolution_from, linear_from
+from edge_models.edge.local_convolution import LocalConvolutionNative
 
 Size = tuple[int, int]  # (height, width)
 
@@ -283,3 +284,4 @@ class Forms:
     tokens: type[RowTokens] = RowTokens
     attention: type[nn.Module] = AttentionBatched
     upsampling: type[nn.Module] = UpsamplingNative
+    local_convolution: type[nn.Module] = LocalConvolutionNative

@@ -3,5 +3,14 @@
 from edge_models.reference.conformer import Conformer, ConvTransBlock
 from edge_models.reference.cot_layer import CoTLayer
 from edge_models.reference.cotnet import CoTNet
+from edge_models.reference.official_cot_layer import OfficialCoTLayer
+from edge_models.reference.official_cotnet import OfficialCoTNet
 
-__all__ = ["CoTLayer", "CoTNet", "Conformer", "ConvTransBlock"]
+__all__ = [
+    "CoTLayer",
+    "CoTNet",
+    "Conformer",
+    "ConvTransBlock",
+    "OfficialCoTLayer",
+    "OfficialCoTNet",
+]

@@ -28,16 +28,23 @@ def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tens
     return torch.cat(rows)
 
 
-def load(model: Path) -> Callable[[Tensor], Tensor]:
+def load(model: Path, storage: Storage = "declared") -> Callable[[Tensor], Tensor]:
     """A package as a function from one input to its logits; ends the process where it refuses."""
+    return loaded(lambda: read_package(model), storage)
+
+
+def loaded(
+    read: Callable[[], Program], storage: Storage = "declared"
+) -> Callable[[Tensor], Tensor]:
+    """The same of a program that ``read`` gives."""
     try:
-        program = read_package(model)
+        program = read()
     except RefusedError as error:
         raise SystemExit(f"refused: {error}") from error
 
     def forward(sample: Tensor) -> Tensor:
         try:
-            return run(program, sample)
+            return run(program, sample, storage)
         except RefusedError as error:
             raise SystemExit(f"refused: {error}") from error
 

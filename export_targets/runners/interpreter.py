@@ -3,7 +3,8 @@
 What an interpreter computes is what the file means: not how fast or in which order a device does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -15,18 +16,24 @@ from export_targets.runner import Runner, RunnerError
 # What a file is: the module that runs it in the child process, and its name for messages.
 INTERPRETERS = {
     ".mlpackage": ("export_targets.interpret.mlpackage", "the Core ML interpreter"),
+    "CoreMLBackend": ("export_targets.interpret.coreml_pte", "the Core ML interpreter"),
     "VulkanBackend": ("export_targets.interpret.vulkan", "the Vulkan interpreter"),
+}
+EXACT_INTERPRETERS = {
+    ".mlpackage": ("export_targets.interpret.mlpackage_float32", "the Core ML interpreter"),
 }
 # A whole process takes about 10 s to start, and the largest model about 1 s an image.
 SECONDS_TO_START, SECONDS_PER_IMAGE = 300, 60
 
 
-def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
+def interpret(
+    table: Mapping[str, tuple[str, str]], model: Path, inputs: Tensor, advance: Callable[[], None]
+) -> Tensor:
     """Logits (samples, rows, classes) of a saved file for inputs (samples, B, 3, H, W)."""
     kind = kind_of(model)
-    if kind not in INTERPRETERS:
+    if kind not in table:
         raise RunnerError(f"no interpreter here runs {kind} files such as {model.name}")
-    module, name = INTERPRETERS[kind]
+    module, name = table[kind]
     limit = SECONDS_TO_START + SECONDS_PER_IMAGE * inputs.shape[0] * inputs.shape[1]
     return run_in_child(module, name, model, inputs, limit, advance)
 
@@ -44,9 +51,20 @@ def kind_of(model: Path) -> str:
     return " and ".join(backends) or "undelegated .pte"
 
 
-RUNNER = Runner(
-    name="interpreter",
-    summary="this program's own interpreter of the saved file, on the CPU",
-    targets=("coreml", "vulkan"),
-    run=run,
+UNTIMED = "it computes a phone's operators one by one in torch"
+RUNNER = (
+    Runner(
+        name="interpreter",
+        summary="this program's own interpreter of the saved file, on the CPU",
+        targets=("coreml", "coreml_pte", "vulkan"),
+        run=partial(interpret, INTERPRETERS),
+        untimed=UNTIMED,
+    ),
+    Runner(
+        name="interpreter_float32",
+        summary="the same without rounding results to float16",
+        targets=("coreml",),
+        run=partial(interpret, EXACT_INTERPRETERS),
+        untimed=UNTIMED,
+    ),
 )

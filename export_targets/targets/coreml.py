@@ -1,33 +1,34 @@
 """Core ML: an ``.mlpackage`` with an ML program, for the Neural Engine first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from edge_models.edge.primitives import Forms
-from edge_models.parity import Gate
-from edge_models.spec import FloatRule
+from export_targets.compressed_weights import compress, decompressed
 from export_targets.interpret.mil.read import read_package
 from export_targets.manifest import Delegation
-from export_targets.mlprogram import convert
-from export_targets.target import DelegatedOperator, Gates, Lowered, Lowering, Target
-from quantize.recipe import Recipe
-
-if TYPE_CHECKING:
-    from torchao.quantization.pt2e.quantizer import Quantizer
-
-FORMS = Forms()
-
-
-def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
-    """No recipe of this target quantizes the graph."""
-    raise NotImplementedError(f"{recipe.name} does not quantize the graph")
+from export_targets.mlprogram import convert, quiet_converter
+from export_targets.neural_engine import (
+    FORMS,
+    FP16_GATES,
+    FP32_GATES,
+    INT8_GATES,
+    WEIGHTS_GATES,
+    quantizer,
+)
+from export_targets.target import DelegatedOperator, Lowered, Lowering, Target
 
 
 def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:
     """Convert, save the package at ``path`` and say which operators the saved program has."""
-    convert(program, lowering).save(str(path))
+    model = convert(program, lowering)
+    weights: dict[str, Tensor] = {}
+    if lowering.recipe.weights is not None:
+        with quiet_converter():
+            model = compress(model, lowering.recipe.weights)
+        weights = decompressed(model, program)
+    model.save(str(path))
     operations = read_package(path).operations
     return Lowered(
         Delegation(delegates=1, delegated_ops=len(operations), undelegated={}, fallen=()),
@@ -35,6 +36,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
             DelegatedOperator(operation.type, operation.results[0][0], index)
             for index, operation in enumerate(operations)
         ),
+        weights,
     )
 
 
@@ -44,12 +46,6 @@ def inspect(path: Path) -> tuple[int, dict[str, int]]:
     return 1, {}
 
 
-EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
-FP32_LOWER_GATE = Gate(min_sqnr_db=80.0, min_top1_agreement=1.0)
-FP16_LOWER_GATE = Gate(min_sqnr_db=40.0, min_top1_agreement=0.9)
-FP32_GATES = Gates(EDGE_GATE, None, FP32_LOWER_GATE, chain=FP32_LOWER_GATE)
-FP16_GATES = Gates(EDGE_GATE, None, FP16_LOWER_GATE, chain=FP16_LOWER_GATE)
-
 TARGET = Target(
     name="coreml",
     summary="Core ML .mlpackage for Xcode: an ML program for iOS 17",
@@ -58,9 +54,23 @@ TARGET = Target(
     default_recipe="fp16",
     forms=FORMS,
     float_rules=(),
-    gates={"fp32": FP32_GATES, "fp16": FP16_GATES},
+    gates={
+        "fp32": FP32_GATES,
+        "fp16": FP16_GATES,
+        "int8": INT8_GATES,
+        "int8_weight_only": WEIGHTS_GATES,
+        "palettized_6bit": WEIGHTS_GATES,
+        "palettized_4bit": WEIGHTS_GATES,
+    },
     quantizer=quantizer,
     lower=lower,
     inspect=inspect,
-    packages=("coremltools",),
+    packages=("coremltools", "executorch"),
+    options={
+        "input": ("image", "tensor"),
+        "output": ("class", "logits"),
+        "minimum-deployment": ("iOS17", "iOS16", "iOS18"),
+    },
+    excluded=(("int8", "minimum-deployment", "iOS16"),),  # its quantize came with iOS 17
+    exact_runner="interpreter_float32",
 )

@@ -1,34 +1,29 @@
 """ExecuTorch with Vulkan: a ``.pte`` for the phone's GPU, one delegate."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from edge_models.edge import matrix_tokens
+from edge_models.edge.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
-from edge_models.spec import FloatRule
 from export_targets.delegates import inspect, read_delegates
 from export_targets.graph import collector_off, drop_provenance
+from export_targets.interpret.vk.read import read_delegate
 from export_targets.target import Gates, Lowered, Lowering, Target
+from export_targets.vulkan.limits import beyond_limits
 from export_targets.vulkan.partition import partitioner, vulkan_log
-from quantize.recipe import Recipe
-
-if TYPE_CHECKING:
-    from torchao.quantization.pt2e.quantizer import Quantizer
+from export_targets.vulkan.quantizer import quantizer
 
 FORMS = Forms(
     softmax_mean=matrix_tokens.SoftmaxByLargest,
     tokens=matrix_tokens.MatrixTokens,
     attention=matrix_tokens.AttentionOfMatrices,
     upsampling=matrix_tokens.UpsamplingOfMatrix,
+    local_convolution=LocalConvolutionBySlices,
 )
-
-
-def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
-    """No recipe of this target quantizes the graph."""
-    raise NotImplementedError(f"{recipe.name} does not quantize the graph")
 
 
 def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:
@@ -55,7 +50,9 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         executable = edge.to_executorch()
     with path.open("wb") as file:
         executable.write_to_file(file)
-    return lowered
+    if not lowered.delegation.whole:
+        return lowered
+    return replace(lowered, notes=beyond_limits(read_delegate(path)))
 
 
 # Each gate stands below what was measured (tests/README.md) and above what a fault gives.
@@ -63,8 +60,11 @@ EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
 # The runtime's GELU is the tanh form: 78 dB for a Conformer; without one over 100.
 FP32_LOWER_GATE = Gate(min_sqnr_db=70.0, min_top1_agreement=1.0)
 FP16_LOWER_GATE = Gate(min_sqnr_db=40.0, min_top1_agreement=0.9)
+INT8_GATE = Gate(min_sqnr_db=0.0, min_top1_agreement=0.8)
+INT8_LOWER_GATE = Gate(min_sqnr_db=28.0, min_top1_agreement=0.8)
 FP32_GATES = Gates(EDGE_GATE, None, FP32_LOWER_GATE, chain=FP32_LOWER_GATE)
 FP16_GATES = Gates(EDGE_GATE, None, FP16_LOWER_GATE, chain=FP16_LOWER_GATE)
+INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, chain=INT8_GATE)
 
 TARGET = Target(
     name="vulkan",
@@ -74,7 +74,7 @@ TARGET = Target(
     default_recipe="fp16",
     forms=FORMS,
     float_rules=(),
-    gates={"fp32": FP32_GATES, "fp16": FP16_GATES},
+    gates={"fp32": FP32_GATES, "fp16": FP16_GATES, "int8": INT8_GATES},
     quantizer=quantizer,
     lower=lower,
     inspect=inspect,

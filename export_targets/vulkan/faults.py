@@ -118,13 +118,15 @@ def _pool_without_stride(node: fx.Node) -> bool:
 
 def _linear_without_kernel(node: fx.Node) -> bool:
     """Quantized weights, but an input or output that is not."""
-    if not _is_quantized(node.args[1]):
+    first = 1 if operator_name(node) == "addmm" else 0  # whose bias comes first
+    x, weight = node.args[first : first + 2]
+    if not _is_quantized(weight):
         return False
     users = list(node.users)
     while len(users) == 1 and operator_name(users[0]) in (*RESHAPES, "relu"):
         users = list(users[0].users)
     requantized = len(users) == 1 and "quantize_per_tensor" in str(users[0].target)
-    return not (_is_quantized(node.args[0]) and requantized)
+    return not (_is_quantized(x) and requantized)
 
 
 def _always(_: fx.Node) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from edge_models.images import preprocess, resize_and_crop, to_rgb
+from edge_models.images import preprocess, read_image, resize_and_crop, to_rgb
 from edge_models.parity import measure
 from edge_models.spec import InputSpec
 
@@ -52,6 +52,8 @@ def write_golden(folder: Path, artifact: Path) -> None:
     write_list(folder, "preprocessing", preprocessing(folder, manifest, generator))
     write_list(folder, "orientations", orientations(folder, generator))
     (folder / "over_black.rgb").write_bytes(over_black().tobytes())
+    photos(folder / "photos", generator)
+    shutil.copytree(artifact, folder / "assets" / "artifacts" / "bundled")
     write_list(folder, "statistics", statistics(generator))
     write_list(folder, "top_classes", top_classes())
     write_list(folder, "agreement", agreement())
@@ -118,6 +120,28 @@ def over_black() -> Image.Image:
     """Every grey (across) at every transparency (down)."""
     grey, alpha = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
     return to_rgb(Image.fromarray(np.dstack([grey, grey, grey, alpha])))
+
+
+def photos(folder: Path, generator: np.random.Generator) -> None:
+    """Image files beside the pixels that Pillow reads from them, and files that are refused."""
+    folder.mkdir()
+    colour = noise(64, 48, generator)
+    smooth = colour.resize((8, 6)).resize((64, 48), Image.Resampling.BICUBIC)
+    transparent = colour.copy()
+    transparent.putalpha(noise(64, 48, generator).convert("L"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    colour.save(folder / "colour.png")
+    colour.save(folder / "colour.webp", lossless=True)
+    colour.convert("L").save(folder / "grey.png")
+    transparent.save(folder / "transparent.png")
+    smooth.save(folder / "turned.jpg", exif=exif, quality=95)
+    for path in list(folder.iterdir()):
+        pixels = read_image(path).tobytes()
+        path.with_name(f"{path.name}.rgb").write_bytes(pixels)
+    (folder / "no.png").write_bytes(b"no image")
+    Image.new("1", (1, 101)).save(folder / "long.png")
+    Image.new("1", (7100, 7100)).save(folder / "large.png")
 
 
 def statistics(generator: np.random.Generator) -> Iterator[Json]:

@@ -7,14 +7,16 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import accuracy, arm64, latency, lowering
+from tests.benchmarks import accuracy, arm64, callgrind, coreml, latency, lowering
 from tests.benchmarks.result import RESULTS, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "latency": latency.run,
     "arm64": arm64.run,
+    callgrind.NAME: callgrind.run,
     "lowering": lowering.run,
     "accuracy": accuracy.run,
+    coreml.NAME: coreml.run,
 }
 
 

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from export_targets import doctor
+from export_targets import doctor, linux_runner
 from export_targets.target import all_targets
 from tests.conftest import EdgeformInProcess
 
@@ -26,7 +27,12 @@ cli.main()
 """
 
 
-def test_doctor_says_what_this_machine_can_do(edgeform: EdgeformInProcess) -> None:
+def test_doctor_says_what_this_machine_can_do(
+    edgeform: EdgeformInProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(linux_runner, "BINARIES", tmp_path)
+    (tmp_path / "x86-64").mkdir()
+    (tmp_path / "x86-64" / linux_runner.PROGRAM).touch()
     ran = edgeform("doctor", "--json")
     assert ran.code == 0
     assert set(ran.document) == {"machine", "packages", "abilities"}
@@ -35,7 +41,7 @@ def test_doctor_says_what_this_machine_can_do(edgeform: EdgeformInProcess) -> No
     assert found["executorch"]["found"]
     abilities = {row["target"]: row for row in ran.document["abilities"]}
     assert set(abilities) == set(all_targets())
-    assert abilities["xnnpack"]["verify"] == "host"
+    assert abilities["xnnpack"]["verify"] == "host, x86-64, arm64 after `make runner-arm64`"
     assert "torch" in edgeform("doctor").out
 
 

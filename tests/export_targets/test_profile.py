@@ -350,3 +350,11 @@ def test_a_kill_at_any_moment_leaves_whole_artifacts_and_no_process(
         while any(Path(f"/proc/{child}").exists() for child in below):
             assert time.monotonic() < end
             time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS counts only the process itself")
+def test_peak_memory_is_the_processs_own() -> None:
+    ballast = b"x" * 2**30  # of the parent
+    code = "from export_targets.host_times import peak_memory_bytes; print(peak_memory_bytes())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 2**26 < int(done.stdout) < len(ballast)

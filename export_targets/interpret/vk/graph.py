@@ -8,11 +8,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TensorValue:
-    """A tensor: its declared type and shape, and its numbers where the file holds them."""
+    """A tensor: its declared type and shape, its numbers where the file holds them, and the names
+    of the GPU resource and of the layout in it.
+    """
 
     dtype: torch.dtype
     shape: tuple[int, ...]
     constant: Tensor | None = None
+    storage: str = "DEFAULT_STORAGE"
+    layout: str = "DEFAULT_LAYOUT"
 
 
 @dataclass(frozen=True)

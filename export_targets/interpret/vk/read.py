@@ -124,7 +124,11 @@ def _value(stored: Any, constants: list[bytes]) -> Value:
 
 
 def _tensor(stored: Any, constants: list[bytes]) -> TensorValue:
-    from executorch.backends.vulkan.serialization.vulkan_graph_schema import VkDataType
+    from executorch.backends.vulkan.serialization.vulkan_graph_schema import (
+        VkDataType,
+        VkMemoryLayout,
+        VkStorageType,
+    )
 
     name = VkDataType(stored.datatype).name.lower()
     dtype = getattr(torch, name, None)
@@ -133,9 +137,11 @@ def _tensor(stored: Any, constants: list[bytes]) -> TensorValue:
     shape = tuple(map(int, stored.dims))
     if math.prod(shape) > LARGEST_TENSOR:
         raise RefusedError(f"a tensor of the shape {shape} is beyond any image model")
+    resource = VkStorageType(stored.storage_type).name, VkMemoryLayout(stored.memory_layout).name
     if stored.constant_id < 0:
-        return TensorValue(dtype, shape)
-    return TensorValue(dtype, shape, _numbers(constants[stored.constant_id], dtype, shape))
+        return TensorValue(dtype, shape, None, *resource)
+    held = _numbers(constants[stored.constant_id], dtype, shape)
+    return TensorValue(dtype, shape, held, *resource)
 
 
 def _numbers(data: bytes, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:

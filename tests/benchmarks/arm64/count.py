@@ -18,12 +18,11 @@ from edge_models.parity import IDENTICAL_DB, measure
 from export_targets import artifact
 from export_targets.contents import count_macs
 from export_targets.runner import runner_named
+from export_targets.runners.linux import CPU, DEFAULT_CPU, SYSROOT
 from export_targets.target import target_named
 from tests.benchmarks.arm64.blocks import Block, difference, hottest, mnemonics, parse, total
 from tests.benchmarks.arm64.program import Program
 
-CPU = "cortex-a76"  # ARMv8.2 with dot products, the phones' common ground; "max" has faults in qemu
-SYSROOT = "/usr/aarch64-linux-gnu"
 HOTTEST = 8
 DOT_PRODUCTS = 16  # INT8 multiply-accumulates of one SDOT
 
@@ -112,8 +111,8 @@ def edge_macs(model: Path) -> int | None:
 def table(counts: list[Count]) -> str:
     """The counts as Markdown, with the hottest blocks of each file below."""
     lines = [
-        f"Instructions of one inference under qemu-user as {CPU}. Limit: multiply-accumulates of "
-        f"the edge form / {DOT_PRODUCTS}.",
+        f"Instructions of one inference under qemu-user as {DEFAULT_CPU}. Limit: "
+        f"multiply-accumulates of the edge form / {DOT_PRODUCTS}.",
         "",
         "| file | G instructions | limit | dot products | FMLA | other | logits against x86-64 |",
         "|---|---|---|---|---|---|---|",
@@ -137,7 +136,7 @@ def table(counts: list[Count]) -> str:
 
 def document(counts: list[Count]) -> dict[str, Any]:
     """The counts for JSON."""
-    return {"cpu": CPU, "counts": [asdict(item) for item in counts]}
+    return {"cpu": DEFAULT_CPU, "counts": [asdict(item) for item in counts]}
 
 
 def _row(item: Count) -> str:
@@ -154,7 +153,7 @@ def _run(program: Program, model: Path, folder: Path, times: int) -> str:
     command = ["taskset", "-c", "0", "qemu-aarch64", "-plugin", str(program.plugin.absolute())]
     command += ["-L", SYSROOT, str(program.inference), str(model)]
     command += [str(folder / "input.f32"), str(folder / "logits.f32"), str(times)]
-    environment = {**os.environ, "QEMU_CPU": CPU}
+    environment = {**os.environ, CPU: DEFAULT_CPU}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         written = [line for line in done.stderr.splitlines() if not line.startswith("block\t")]

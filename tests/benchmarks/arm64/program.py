@@ -3,11 +3,11 @@
 import platform
 import shutil
 import subprocess
-import sys
-import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+from export_targets import linux_runner
 
 SOURCE = Path(__file__).parent
 TOOLS = {  # command: the Debian package that brings it
@@ -19,7 +19,6 @@ TOOLS = {  # command: the Debian package that brings it
     "make": "make",
     "taskset": "util-linux",
 }
-WHEEL_PLATFORM = "manylinux_2_28_aarch64"
 
 
 @dataclass(frozen=True)
@@ -39,22 +38,11 @@ def absent() -> str:
 
 
 def build(folder: Path) -> Program:
-    """Download the ARM64 wheel of the installed executorch and compile below ``folder``."""
-    release = version("executorch")
-    sdk = folder / f"executorch-{release}"
-    if not sdk.is_dir():
-        _download(release, sdk)
-    binaries = folder / f"build-{release}"
-    configure = [
-        "cmake",
-        f"-S{SOURCE}",
-        f"-B{binaries}",
-        "-DCMAKE_BUILD_TYPE=Release",
-        "-DCMAKE_SYSTEM_NAME=Linux",
-        "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
-        "-DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++",
-        f"-Dexecutorch_DIR={(sdk / 'executorch/share/cmake').absolute()}",
-    ]
+    """Compile below ``folder`` against the ARM64 wheel of the installed executorch."""
+    binaries = folder / f"build-{version('executorch')}"
+    configure = ["cmake", f"-S{SOURCE}", f"-B{binaries}", "-DCMAKE_BUILD_TYPE=Release"]
+    configure += [f"-Dexecutorch_DIR={linux_runner.sdk('arm64')}"]
+    configure += linux_runner.cross_compilation("arm64")
     plugin = binaries / "instructions.so"
     compile_plugin = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(plugin)]
     for command in (
@@ -64,19 +52,3 @@ def build(folder: Path) -> Program:
     ):
         subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return Program(binaries / "inference", plugin)
-
-
-def _download(release: str, sdk: Path) -> None:
-    sdk.parent.mkdir(parents=True, exist_ok=True)
-    python = ".".join(platform.python_version_tuple()[:2])
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--platform", WHEEL_PLATFORM, "--python-version", python]
-    command += ["--only-binary=:all:", "--dest", str(sdk.parent), f"executorch=={release}"]
-    subprocess.run(command, check=True)
-    (wheel,) = sdk.parent.glob(f"executorch-{release}-*aarch64.whl")
-    unpacked = sdk.with_name(f".{sdk.name}")
-    shutil.rmtree(unpacked, ignore_errors=True)
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(unpacked)
-    unpacked.rename(sdk)
-    wheel.unlink()

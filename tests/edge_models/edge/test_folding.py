@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from edge_models.edge import folding
-from edge_models.edge.folding import Affine
+from edge_models.edge.folding import Affine, affine_of
 from edge_models.reference.cot_layer import CoTLayer
 from tests.edge_models.layers import made
 
@@ -82,6 +82,31 @@ def test_a_factor_goes_into_weight_and_bias(generator: torch.Generator) -> None:
     x = torch.randn(5, 6, generator=generator, dtype=torch.float64)
     expected = 0.3 * F.linear(x, *linear)
     torch.testing.assert_close(F.linear(x, *folding.scaled(linear, 0.3)), expected, **CLOSE)
+
+
+def test_each_row_takes_its_own_factor(generator: torch.Generator) -> None:
+    convolution = nn.Conv2d(6, 8, 3).double()
+    x = torch.randn(2, 6, 5, 7, generator=generator, dtype=torch.float64)
+    factors = torch.randn(8, generator=generator, dtype=torch.float64)
+    weight, bias = folding.scaled_rows(affine_of(convolution), factors)
+    expected = convolution(x) * factors.view(-1, 1, 1)
+    torch.testing.assert_close(F.conv2d(x, weight, bias), expected, **CLOSE)
+
+
+def test_batch_norm_is_a_scale_and_a_shift(generator: torch.Generator) -> None:
+    norm = made(nn.BatchNorm2d, num_features=6).double()
+    x = torch.randn(2, 6, 5, 7, generator=generator, dtype=torch.float64)
+    scale, shift = (t.view(-1, 1, 1) for t in folding.norm_scale_and_shift(norm))
+    torch.testing.assert_close(x * scale + shift, norm(x), **CLOSE)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_groups_become_zeros(groups: int, generator: torch.Generator) -> None:
+    convolution = nn.Conv2d(8, 12, 3, groups=groups).double()
+    x = torch.randn(2, 8, 5, 7, generator=generator, dtype=torch.float64)
+    weight, bias = folding.dense(affine_of(convolution), groups)
+    assert weight.shape == (12, 8, 3, 3)
+    torch.testing.assert_close(F.conv2d(x, weight, bias), convolution(x), **CLOSE)
 
 
 def test_pointwise_convolution_is_a_linear_on_pixels(generator: torch.Generator) -> None:

@@ -12,7 +12,10 @@ from edge_models.edge import edge_form
 from tests.edge_models.layers import FORMS, made_model
 
 DIGITS = [spec.name for spec in model_specs().values() if spec.embedded]
-REWRITTEN = {"layer_norm", "batch_norm", "upsample_nearest2d", "padded avg_pool2d"}
+REWRITTEN = {
+    *("layer_norm", "batch_norm", "group_norm", "upsample_nearest2d", "padded avg_pool2d"),
+    *("im2col", "stack", "silu"),
+}
 
 
 def operator(node: Node) -> str:
@@ -54,6 +57,13 @@ def test_native_forms_hold_what_xnnpack_rewrites() -> None:
     assert conformer["layer_norm"] == 12
     assert conformer["upsample_nearest2d"] == 2
     assert "batch_norm" not in cotnet + conformer
+
+
+def test_official_cotnet_is_written_by_slices() -> None:
+    slices, native = (operators("digits_cotnet", forms) for forms in ("xnnpack", "native"))
+    assert slices["slice"] == 4 * (3 + 9 + 9)
+    assert native["im2col"] == native["group_norm"] == 4
+    assert slices["sigmoid"] == native["sigmoid"] == 2 * 4
 
 
 def test_published_model_holds_batch_norms() -> None:

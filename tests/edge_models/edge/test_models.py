@@ -14,7 +14,14 @@ from tests.edge_models.layers import FORMS, made_model
 
 MIN_SQNR_DB = 100.0  # float32 against float32; the models reach 125 to 137 here
 DIGITS = [spec.name for spec in model_specs().values() if spec.embedded]
-PUBLISHED = ["cotnet50_simple", "conformer_small_patch16"]
+PUBLISHED = [
+    "cotnet50_simple",
+    "conformer_small_patch16",
+    "cotnet50",
+    "cotnext50_2x48d",
+    "se_cotnetd_50",
+    "se_cotnetd_152",
+]
 SIZE = (64, 96)
 
 

@@ -46,6 +46,11 @@ BUILT = (
     Built("identity", lambda mb, x: mb.identity(x=x), lambda x: x),
     Built("mod", lambda mb, x: mb.mod(x=x, y=0.7), lambda x: torch.remainder(x, 0.7)),
     Built("square", lambda mb, x: mb.square(x=x), lambda x: x * x),
+    Built(
+        "thresholded_relu",
+        lambda mb, x: mb.thresholded_relu(x=x, alpha=0.4),
+        lambda x: x * (x >= 0.4),
+    ),
     Built("softsign", lambda mb, x: mb.softsign(x=x), lambda x: x / (1 + x.abs())),
     Built(
         "gelu",

@@ -86,6 +86,7 @@ CASES = (
     Case("aten.expand_copy.default", lambda x: torch.exp(x[:1]).expand(5, 16), TOKENS),
     Case("aten.slice_copy.Tensor", lambda x: x[:, 1:7:2]),
     Case("aten.slice_copy.Tensor", lambda x: x[:, :, 5:]),
+    Case("aten.constant_pad_nd.default", lambda x: F.pad(x, (1, 2, 3, 0))),
     Case("aten.select_copy.int", lambda x: torch.exp(x).select(2, 3)),
 )
 
@@ -102,13 +103,13 @@ class Together(nn.Module):
         return [case.function(inputs[case.shape]) for case in CASES]
 
 
-def lowered(module: nn.Module, inputs: tuple[Tensor, ...], path: Path, **options: bool) -> Graph:
+def lowered(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> Graph:
     """A module lowered for Vulkan, saved and read back."""
     from executorch.exir import to_edge_transform_and_lower
 
-    program = torch.export.export(module.eval(), inputs)
+    program = torch.export.export(module, inputs)
     with vulkan_log() as log:
-        edge = to_edge_transform_and_lower(program, partitioner=[partitioner(options, log)])
+        edge = to_edge_transform_and_lower(program, partitioner=[partitioner({}, log)])
         path.write_bytes(edge.to_executorch().buffer)
     return read_delegate(path)
 
@@ -121,7 +122,7 @@ def inputs() -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    return lowered(Together(), inputs(), tmp_path_factory.mktemp("lowered") / "model.pte")
+    return lowered(Together().eval(), inputs(), tmp_path_factory.mktemp("lowered") / "model.pte")
 
 
 @pytest.fixture(scope="module")

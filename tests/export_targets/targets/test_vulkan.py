@@ -53,13 +53,13 @@ def test_what_the_runtime_gets_wrong_is_refused_by_name(name: str, tmp_path: Pat
     module, message = REFUSED[name]
     path = tmp_path / "model.pte"
     with pytest.raises(InputError, match=message):
-        lowered(module, (torch.randn(1, 8, 8, 8),), path)
+        lowered(module.eval(), (torch.randn(1, 8, 8, 8),), path)
     assert not path.exists()
 
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_it_computes_rightly_is_taken(name: str, tmp_path: Path) -> None:
-    graph = lowered(TAKEN[name], (torch.randn(1, 8, 8, 8),), tmp_path / "model.pte")
+    graph = lowered(TAKEN[name].eval(), (torch.randn(1, 8, 8, 8),), tmp_path / "model.pte")
     assert any("conv" in call.operator for call in graph.calls)
 
 
@@ -81,7 +81,7 @@ def test_a_batch_is_refused_before_anything_is_written(
 def test_the_root_logger_is_left_as_it_was(tmp_path: Path) -> None:
     root = logging.getLogger()
     before = root.level, root.handlers[:]
-    lowered(TAKEN["pool"], (torch.randn(1, 8, 8, 8),), tmp_path / "model.pte")
+    lowered(TAKEN["pool"].eval(), (torch.randn(1, 8, 8, 8),), tmp_path / "model.pte")
     assert (root.level, root.handlers) == before
 
 

@@ -1,13 +1,21 @@
 """What XNNPACK's quantizer does beyond the library's own."""
 
+from collections.abc import Iterable
+
+import pytest
 import torch
 from torch import fx, nn
 
+from edge_models.edge import OfficialCoTLayer
 from edge_models.edge.folding import affine_of
 from edge_models.edge.primitives import StemByColumnPairs
-from export_targets.targets.xnnpack import quantizer
+from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
+from edge_models.spec import FloatRule
+from export_targets.graph import module_classes, operator_name
+from export_targets.targets.xnnpack import FLOAT_RULES, FORMS, quantizer
 from quantize.pt2e import quantize
 from quantize.recipe import recipe_named
+from tests.edge_models.layers import made
 
 
 def test_pairs_of_columns_keep_the_scale_of_the_image() -> None:
@@ -25,3 +33,49 @@ def test_pairs_of_columns_keep_the_scale_of_the_image() -> None:
     ]
     assert len(grids) == 3  # of the image, its pairs, the result
     assert grids[0] == grids[1] != grids[2]
+
+
+@pytest.fixture(scope="module")
+def layer() -> fx.GraphModule:
+    """A quantized CoT layer of the official family."""
+    generator = torch.Generator().manual_seed(0)
+    edge = OfficialCoTLayer(made(ReferenceCoTLayer, dim=32), FORMS).eval()
+    images = torch.randn(2, 1, 32, 6, 8, generator=generator)
+    graph = torch.export.export(edge, (images[0],)).module()
+    assert isinstance(graph, fx.GraphModule)
+    return quantize(graph, quantizer(recipe_named("int8"), FLOAT_RULES), images, lambda: None)
+
+
+def scales(nodes: Iterable[object]) -> set[object]:
+    return {node.args[1:3] for node in nodes if isinstance(node, fx.Node)}
+
+
+def calls(graph: fx.GraphModule, name: str) -> list[fx.Node]:
+    return [node for node in graph.graph.nodes if operator_name(node) == name]
+
+
+def test_padding_and_shifting_a_map_keep_its_scale(layer: fx.GraphModule) -> None:
+    (pad,) = calls(layer, "pad")
+    shifted = [node for node in calls(layer, "slice") if node.args[1] in (2, 3)]
+    assert len(shifted) == 3 + 9
+    users = [user for node in (pad, *shifted) for user in node.users]
+    assert all("quantize_per_tensor" in str(user.target) for user in users)
+    assert len(scales([pad.args[0], *users])) == 1
+
+
+def test_local_weights_are_quantized_once_before_they_are_sliced(layer: fx.GraphModule) -> None:
+    taps = [node for node in calls(layer, "slice") if node.args[1] == 1]
+    assert len(taps) == 9
+    assert len(scales(node.args[0] for node in taps)) == 1
+    assert len({node.args[0].args[0] for node in taps}) == 1
+
+
+@pytest.mark.parametrize("rule", FLOAT_RULES[1:], ids=lambda rule: rule.module)
+def test_what_decides_a_cot_layer_stays_float(layer: fx.GraphModule, rule: FloatRule) -> None:
+    ruled = [node for node in layer.graph.nodes if rule.module in module_classes(node)]
+    assert [node for node in ruled if operator_name(node) in ("add", "mul", "mean", "sub")]
+    ruled = [node for node in ruled if "quantize" not in operator_name(node)]
+    assert all("dequantize_per_channel" not in str(node.args) for node in ruled)
+    inside = [user for node in ruled for user in node.users if "quantize" in str(user.target)]
+    outputs = {node for node in ruled if not set(node.users) & set(ruled)}
+    assert {node.args[0] for node in inside} <= outputs

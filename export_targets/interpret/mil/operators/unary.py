@@ -25,6 +25,11 @@ def relu6(x: Tensor) -> Tensor:
     return x.clamp(0.0, 6.0)
 
 
+def thresholded_relu(x: Tensor, alpha: Tensor) -> Tensor:
+    """The number itself from alpha on, zero below."""
+    return torch.where(x >= alpha, x, torch.zeros_like(x))
+
+
 def leaky_relu(x: Tensor, alpha: Tensor) -> Tensor:
     return F.leaky_relu(x, number(alpha))
 

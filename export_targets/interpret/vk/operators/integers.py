@@ -62,12 +62,6 @@ def q8ta_add(
     return quantize(left + alpha * right, scale, zero_point)
 
 
-def q8ta_relu(
-    q: Tensor, scale: float, zero_point: int, out_scale: float, out_zero_point: int
-) -> Tensor:
-    return quantize(torch.relu(dequantize(q, scale, zero_point)), out_scale, out_zero_point)
-
-
 def q8ta_linear(
     q: Tensor,
     in_scale: float,
@@ -202,9 +196,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "quantized_decomposed.quantize_per_tensor.default": quantize_per_tensor,
     "quantized_decomposed.dequantize_per_tensor.default": dequantize_per_tensor,
     "et_vk.q8ta_add.default": q8ta_add,
-    "et_vk.q8ta_relu.default": q8ta_relu,
     "et_vk.q8ta_linear.default": q8ta_linear,
-    "et_vk.q8ta_linear_gemv.default": q8ta_linear,
     "et_vk.q8ta_conv2d.default": q8ta_conv2d,
     "et_vk.q8ta_conv2d_pw.default": q8ta_conv2d,
     "et_vk.q8ta_conv2d_dw.default": q8ta_conv2d_dw,

@@ -50,6 +50,10 @@ def cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     return torch.cat(list(tensors), dim)
 
 
+def constant_pad_nd(x: Tensor, pad: Sequence[int], value: float) -> Tensor:
+    return torch.nn.functional.pad(x, list(pad), value=value)
+
+
 OPERATORS: dict[str, Callable[..., Tensor]] = {
     "et_vk.prepack.default": prepack,
     "aten.clone.default": clone,
@@ -61,4 +65,5 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "aten.slice_copy.Tensor": slice_copy,
     "aten.select_copy.int": select_copy,
     "aten.cat.default": cat,
+    "aten.constant_pad_nd.default": constant_pad_nd,
 }

@@ -93,8 +93,8 @@ class Artifact private constructor(
             return String(read(file))
         }
 
-        /** A file of the manifest below [folder]; throws where the path leads out of it. */
-        private fun inside(folder: File, path: String): File {
+        /** The file of a manifest's [path] below [folder]; throws where it leads out of it. */
+        fun inside(folder: File, path: String): File {
             val parts = path.split('/')
             val plain = parts.none { it.isEmpty() || it == "." || it == ".." || '\\' in it || '\u0000' in it }
             val file = File(folder, path)

@@ -1,0 +1,25 @@
+package edgeform.app
+
+import android.app.Application
+import android.os.Handler
+import android.os.Looper
+import edgeform.core.ClassifierLoader
+import java.util.concurrent.Executor
+import java.util.concurrent.Executors
+
+/** Owns what outlives a screen: the artifacts, the runtime, and each screen's work. */
+open class SampleApplication : Application() {
+    /** The runtime; tests have another, and other artifacts. */
+    open val loader: ClassifierLoader get() = ExecuTorchLoader
+
+    open val store by lazy { ArtifactStore(assets, filesDir) { getExternalFilesDir(null) } }
+    val phone by lazy { Phone(this) }
+    val remoteRuns by lazy { RemoteRuns { getExternalFilesDir(null) } }
+
+    private val background = Executors.newSingleThreadExecutor() // one model at a time
+    private val main = Executor { Handler(Looper.getMainLooper()).post(it) }
+
+    val classify = Work<ClassifyState>(ClassifyState.Idle, background, main, ClassifyState::Failed)
+    val selfTest = Work<SelfTestState>(SelfTestState.Idle, background, main, SelfTestState::Failed)
+    val benchmark = Work<BenchmarkState>(BenchmarkState.Idle, background, main, BenchmarkState::Failed)
+}

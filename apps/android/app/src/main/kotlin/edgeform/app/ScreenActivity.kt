@@ -1,0 +1,59 @@
+package edgeform.app
+
+import android.app.Activity
+import android.content.Intent
+import android.os.Bundle
+import android.view.View
+import android.widget.ArrayAdapter
+import android.widget.LinearLayout
+import android.widget.Spinner
+
+/** A screen: the tabs, one layout below them, and the application's [work] that it shows. */
+abstract class ScreenActivity<S : Any>(private val layout: Int) : Activity() {
+    protected val app: SampleApplication get() = application as SampleApplication
+    protected abstract val work: Work<S>
+
+    protected abstract fun show(state: S)
+
+    override fun onCreate(saved: Bundle?) {
+        super.onCreate(saved)
+        setContentView(R.layout.screen)
+        layoutInflater.inflate(layout, findViewById<LinearLayout>(R.id.content))
+        tab(R.id.tab_classify, ClassifyActivity::class.java)
+        tab(R.id.tab_self_test, SelfTestActivity::class.java)
+        tab(R.id.tab_benchmark, BenchmarkActivity::class.java)
+    }
+
+    override fun onStart() {
+        super.onStart()
+        work.observe(::show)
+    }
+
+    override fun onStop() {
+        work.leave()
+        super.onStop()
+    }
+
+    private fun tab(id: Int, screen: Class<out Activity>) {
+        val button = findViewById<View>(id)
+        button.isSelected = screen == javaClass
+        button.setOnClickListener {
+            if (screen != javaClass) {
+                startActivity(Intent(this, screen).addFlags(Intent.FLAG_ACTIVITY_REORDER_TO_FRONT))
+            }
+        }
+    }
+
+    /** Fills the list of artifacts; the chosen one survives a rotation. */
+    protected fun listArtifacts(): Spinner {
+        val spinner = findViewById<Spinner>(R.id.artifact)
+        val names = ArrayAdapter(this, android.R.layout.simple_spinner_item, app.store.names())
+        names.setDropDownViewResource(android.R.layout.simple_spinner_dropdown_item)
+        spinner.adapter = names
+        return spinner
+    }
+
+    /** The chosen artifact's name, null where there is none. */
+    protected fun chosenArtifact(): String? =
+        findViewById<Spinner>(R.id.artifact).selectedItem as String?
+}

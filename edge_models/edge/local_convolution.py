@@ -1,0 +1,138 @@
+"""The local convolution of the official CoT layer, with the norm of its weights, in each form.
+
+Every form is built from the 1x1 convolution that makes the local weights (channel g * 9 + tap), the
+group norm behind it, in how many equal parts (``halves``) the map is convolved, and a bias; its
+``forward`` takes the convolution's input (B, hidden, H, W) and the map (B, C, H, W) and gives
+(B, C, H, W). Channel c of a part uses weight channel c % groups of that part.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge_models.edge.folding import Affine, convolution_from
+
+KERNEL = 3
+TAPS = KERNEL * KERNEL
+
+
+class LocalConvolutionNative(nn.Module):
+    """By its definition over unfolded neighbourhoods."""
+
+    bias: Tensor
+
+    def __init__(self, expand: Affine, norm: nn.GroupNorm, halves: int, bias: Tensor) -> None:
+        super().__init__()
+        self.expand = convolution_from(expand)
+        self.norm = norm
+        self.halves = halves
+        self.register_buffer("bias", bias.float().view(1, -1, 1, 1))
+
+    def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        weights = self.norm(self.expand(hidden))
+        groups = weights.shape[1] // TAPS // self.halves
+        windows = F.unfold(x, KERNEL, padding=KERNEL // 2)
+        windows = windows.view(batch * self.halves, -1, groups, TAPS, height, width)
+        weights = weights.view(batch * self.halves, 1, groups, TAPS, height, width)
+        return (windows * weights).sum(3).view(batch, channels, height, width) + self.bias
+
+
+class TapNorm(nn.Module):
+    """Group norm, without its affine part, of local weights with the tap slowest: channel
+    tap * groups + g, normalized over the nine taps and all positions of each g.
+
+    before: group_norm(w), channel g * 9 + tap
+    after:  (w - m) * rsqrt(v + eps), with m and v the mean over positions of w and (w - m)^2, then
+    over the taps by a 9 -> 9 convolution of constant weight 1 / 9, which also gives every tap the
+    result: no reduction over an axis that the backend does not reduce. Must stay float at INT8.
+    """
+
+    mean: Tensor
+
+    def __init__(self, groups: int, eps: float) -> None:
+        super().__init__()
+        self.groups, self.eps = groups, eps
+        self.register_buffer("mean", torch.full((TAPS, TAPS, 1, 1), 1.0 / TAPS))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x - self._over_group(x)
+        return x * torch.rsqrt(self._over_group(x * x) + self.eps)
+
+    def _over_group(self, x: Tensor) -> Tensor:
+        """(B, 9 * groups, H, W) -> the mean of each group, for each of its channels."""
+        means = x.mean((2, 3), keepdim=True).view(-1, TAPS, self.groups, 1)
+        return F.conv2d(means, self.mean).view(-1, TAPS * self.groups, 1, 1)
+
+
+class SharedWeights(nn.Conv2d):
+    """Gives each channel of the map its weight of one tap, (B, groups, H, W) -> (B, C, H, W), as a
+    1x1 convolution with one weight a row.
+
+    before: gamma * w + beta, the affine part of the group norm, then the same w for every c that
+    shares it
+    after:  the copy and the affine part at once: no expansion and no layout change.
+    """
+
+    def __init__(self, gamma: Tensor, beta: Tensor, source: Tensor) -> None:
+        """``gamma``, ``beta``: (groups,); ``source``: (C,), whose weight c uses."""
+        super().__init__(len(gamma), len(source), 1)
+        weight = torch.diag(gamma)[source].float()
+        self.weight = nn.Parameter(weight.view(*weight.shape, 1, 1), requires_grad=False)
+        self.bias = nn.Parameter(beta[source].float(), requires_grad=False)
+
+
+class LocalConvolutionBySlices(nn.Module):
+    """By shifted slices of the padded map, multiplied and added.
+
+    before: sum over taps of unfold(x)[c, tap] * w[c % groups, tap]
+    after:  the same sum, tap by tap, each over a slice of the padded map. The convolution that
+    makes the weights has the tap as its slowest channel axis, so that a tap's weights are a slice.
+    No im2col, no tensor of more than four axes, no transpose.
+    """
+
+    def __init__(self, expand: Affine, norm: nn.GroupNorm, halves: int, bias: Tensor) -> None:
+        super().__init__()
+        groups = norm.num_groups
+        self.groups = groups
+        tap_first = torch.arange(TAPS * groups).view(groups, TAPS).T.flatten()
+        self.expand = convolution_from(Affine(expand.weight[tap_first], expand.bias[tap_first]))
+        self.norm = TapNorm(groups, norm.eps)
+        c = torch.arange(len(bias))
+        part, shared = len(bias) // halves, groups // halves
+        source = c // part * shared + c % part % shared
+        gamma, beta = (
+            p.detach().double()[tap_first].view(TAPS, groups) for p in (norm.weight, norm.bias)
+        )
+        self.taps = nn.ModuleList(SharedWeights(gamma[t], beta[t], source) for t in range(TAPS))
+        self.sum = TapSum(bias)
+
+    def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        weights = self.norm(self.expand(hidden))
+        x = F.pad(x, (1, 1, 1, 1))
+        rows = [x[:, :, row : row + height] for row in range(KERNEL)]
+        shifted, shared = [], []
+        for tap, share in enumerate(self.taps):
+            row, column = divmod(tap, KERNEL)
+            shifted.append(rows[row][..., column : column + width])
+            shared.append(share(weights[:, tap * self.groups : (tap + 1) * self.groups]))
+        return self.sum(shifted, shared)
+
+
+class TapSum(nn.Module):
+    """Sum over the taps of map times weights, (B, C, H, W) each, plus a bias. Float at INT8: eight
+    roundings cost as much accuracy as all else in the layer together, and more time than they save.
+    """
+
+    bias: Tensor
+
+    def __init__(self, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("bias", bias.float().view(1, -1, 1, 1))
+
+    def forward(self, maps: list[Tensor], weights: list[Tensor]) -> Tensor:
+        total = maps[0] * weights[0]
+        for x, weight in zip(maps[1:], weights[1:], strict=True):
+            total = total + x * weight
+        return total + self.bias

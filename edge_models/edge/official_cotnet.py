@@ -1,0 +1,103 @@
+"""The official CoTNet family in edge form."""
+
+import torch
+from torch import Tensor, nn
+
+from edge_models.edge.folding import affine_of, convolution_from, fold_batch_norm, linear_from
+from edge_models.edge.official_cot_layer import OfficialCoTLayer
+from edge_models.edge.primitives import Forms, Size
+from edge_models.edge.split_attention import BlurPool, SplitAttention
+from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
+from edge_models.reference import official_cotnet as reference
+
+
+class Bottleneck(nn.Module):
+    """The function of a reference bottleneck."""
+
+    def __init__(self, source: reference.Bottleneck, forms: Forms) -> None:
+        super().__init__()
+        self.conv1 = convolution_from(fold_batch_norm(source.conv1, source.bn1))
+        channels = source.conv1.out_channels
+        self.pool = None if source.avd is None else forms.padded_average_pool(channels, 3, 2, 1)
+        if isinstance(source.conv2, ReferenceCoTLayer):
+            self.conv2: nn.Module = OfficialCoTLayer(source.conv2, forms)
+        else:
+            self.conv2 = SplitAttention(source.conv2)
+        self.blur = None if source.aa is None else BlurPool(source.aa)
+        self.conv3 = convolution_from(fold_batch_norm(source.conv3, source.bn3))
+        self.downsample = None if source.downsample is None else _shortcut(source.downsample, forms)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = torch.relu(self.conv1(x))
+        if self.pool is not None:
+            x = self.pool(x)
+        x = self.conv2(x)
+        if self.blur is not None:
+            x = self.blur(x)
+        return torch.relu(self.conv3(x) + shortcut)
+
+
+def _shortcut(source: nn.Sequential, forms: Forms) -> nn.Module:
+    """Convolution and norm, in SE-CoTNetD behind a pool.
+
+    before: 2x2 average pool in ceil mode that does not count what lies outside
+    after:  2x2 average pool: a map with an even number of rows and columns has no such part
+    """
+    *pool, convolution, norm = source
+    folded = convolution_from(fold_batch_norm(convolution, norm), convolution)
+    if not pool:
+        return folded
+    return nn.Sequential(forms.average_pool(folded.in_channels, 2, 2, 0), folded)
+
+
+class DeepStem(nn.Module):
+    """The three first convolutions of SE-CoTNetD."""
+
+    def __init__(self, source: nn.Sequential, norm: nn.BatchNorm2d, forms: Forms) -> None:
+        super().__init__()
+        first, first_norm, _, second, second_norm, _, third = source
+        assert isinstance(first, nn.Conv2d)
+        self.first = forms.stem(fold_batch_norm(first, first_norm), first)
+        self.second = convolution_from(fold_batch_norm(second, second_norm), second)
+        self.third = convolution_from(fold_batch_norm(third, norm), third)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.third(torch.relu(self.second(torch.relu(self.first(x)))))
+
+
+class OfficialCoTNet(nn.Module):
+    """The function of a reference network: (B, 3, H, W) -> logits (B, K). H and W are multiples of
+    32: every map that is halved has an even number of rows and columns.
+    """
+
+    def __init__(self, source: reference.Classifier, forms: Forms | None = None) -> None:
+        super().__init__()
+        forms = forms or Forms()
+        if isinstance(source.conv1, nn.Conv2d):
+            folded = fold_batch_norm(source.conv1, source.bn1)
+            self.conv1: nn.Module = forms.stem(folded, source.conv1)
+        else:
+            assert isinstance(source.conv1, nn.Sequential)
+            self.conv1 = DeepStem(source.conv1, source.bn1, forms)
+        self.maxpool = source.maxpool
+        blocks = []
+        for stage in source.stages():
+            for block in stage:
+                assert isinstance(block, reference.Bottleneck)
+                blocks.append(Bottleneck(block, forms))
+        self.blocks = nn.Sequential(*blocks)
+        self.fc = linear_from(affine_of(source.fc))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv1(x))
+        if self.maxpool is not None:
+            x = self.maxpool(x)
+        x = self.blocks(x)
+        return self.fc(x.mean(dim=(2, 3), keepdim=True).flatten(1))
+
+
+def to_edge(source: nn.Module, size: Size, batch: int, heads: str, forms: Forms) -> nn.Module:
+    """The edge form of a reference network. It has one head and takes any size and batch."""
+    assert isinstance(source, reference.Classifier)
+    return OfficialCoTNet(source, forms).eval()

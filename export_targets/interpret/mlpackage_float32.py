@@ -1,0 +1,18 @@
+"""As ``mlpackage``, in float32 arithmetic whatever the program stores its results in."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor
+
+from export_targets.child import answer
+from export_targets.interpret import mlpackage
+
+
+def load(model: Path) -> Callable[[Tensor], Tensor]:
+    """A package as a function from one input to its logits; ends the process where it refuses."""
+    return mlpackage.load(model, "float32")
+
+
+if __name__ == "__main__":
+    answer(load)

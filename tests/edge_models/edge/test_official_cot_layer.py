@@ -1,0 +1,110 @@
+"""The edge form of the official CoT layer and of its local convolution."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from edge_models.edge import Forms, OfficialCoTLayer
+from edge_models.edge.folding import affine_of
+from edge_models.edge.local_convolution import (
+    LocalConvolutionBySlices,
+    LocalConvolutionNative,
+    TapNorm,
+)
+from edge_models.parity import measure
+from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
+from tests.edge_models.layers import FORMS, made
+
+LAYERS = {"CoTNet": {"dim": 32}, "CoTNeXt": {"dim": 48, "key_groups": 8, "halves": 2}}
+LOCAL = [LocalConvolutionBySlices, LocalConvolutionNative]
+
+
+@pytest.mark.parametrize("forms", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("size", [(5, 7), (8, 3), (2, 2)])
+def test_computes_the_reference(
+    forms: Forms, layer: str, size: tuple[int, int], generator: torch.Generator
+) -> None:
+    reference = made(ReferenceCoTLayer, **LAYERS[layer])
+    x = torch.randn(2, reference.dim, *size, generator=generator)
+    with torch.no_grad():
+        result = measure(
+            reference(x.clone()).flatten(1), OfficialCoTLayer(reference, forms)(x).flatten(1)
+        )
+    assert result.sqnr_db > 110
+
+
+def test_forms_have_a_default(generator: torch.Generator) -> None:
+    reference = made(ReferenceCoTLayer, dim=32)
+    x = torch.randn(1, 32, 4, 6, generator=generator)
+    with torch.no_grad():
+        expected = reference(x.clone())
+        torch.testing.assert_close(OfficialCoTLayer(reference)(x), expected, rtol=1e-4, atol=1e-5)
+
+
+class Local(nn.Module):
+    """What a local convolution is made of."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(8, 9 * groups, 1)
+        self.norm = nn.GroupNorm(groups, 9 * groups)
+        self.register_buffer("bias", torch.randn(8 * groups))
+
+
+@pytest.mark.parametrize("form", LOCAL)
+@pytest.mark.parametrize("halves", [1, 2])
+def test_local_convolution_weighs_neighbours(
+    form: type[nn.Module], halves: int, generator: torch.Generator
+) -> None:
+    parts = made(Local, groups=2)
+    hidden = torch.randn(1, 8, 3, 4, generator=generator)
+    x = torch.randn(1, 16, 3, 4, generator=generator)
+    with torch.no_grad():
+        result = form(affine_of(parts.expand), parts.norm, halves, parts.bias)(hidden, x)
+        weights = parts.norm(parts.expand(hidden)).view(2, 9, 3, 4)
+        padded = nn.functional.pad(x, (1, 1, 1, 1))[0]
+        for c, i, j in [(0, 0, 0), (5, 1, 2), (8, 2, 3), (15, 2, 0)]:
+            group = c % 2 if halves == 1 else c // 8
+            window = padded[c, i : i + 3, j : j + 3].flatten()
+            expected = window @ weights[group, :, i, j] + parts.bias[c]
+            torch.testing.assert_close(result[0, c, i, j], expected, rtol=1e-4, atol=1e-5)
+
+
+def operators(module: nn.Module, *inputs: Tensor) -> set[str]:
+    """Names of the operators in the exported graph, and the largest number of axes of a result."""
+    graph = torch.export.export(module, inputs).graph
+    calls = [node for node in graph.nodes if node.op == "call_function"]
+    return {str(node.target).split(".")[1] for node in calls} | {
+        f"{node.meta['val'].dim()} axes" for node in calls
+    }
+
+
+def test_slices_need_no_unfolding_and_no_fifth_axis() -> None:
+    parts = made(Local, groups=2)
+    arguments = (affine_of(parts.expand), parts.norm, 1, parts.bias)
+    inputs = torch.zeros(1, 8, 4, 4), torch.zeros(1, 16, 4, 4)
+    slices = operators(LocalConvolutionBySlices(*arguments), *inputs)
+    native = operators(LocalConvolutionNative(*arguments), *inputs)
+    assert not {"im2col", "group_norm", "sum", "permute", "5 axes", "6 axes"} & slices
+    assert {"im2col", "group_norm", "sum", "6 axes"} <= native
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_tap_norm_is_group_norm_with_the_tap_slowest(
+    scale: float, generator: torch.Generator
+) -> None:
+    x = torch.randn(2, 4 * 9, 3, 5, generator=generator) * scale + 2 * scale
+    expected = nn.functional.group_norm(x, 4, eps=1e-5)
+    tap_first = torch.arange(36).view(4, 9).T.flatten()
+    result = TapNorm(4, 1e-5)(x[:, tap_first])
+    torch.testing.assert_close(result, expected[:, tap_first], rtol=1e-4, atol=1e-5)
+
+
+def test_attention_has_half_the_rows_and_no_softmax() -> None:
+    reference = made(ReferenceCoTLayer, dim=32)
+    edge = OfficialCoTLayer(reference, FORMS["xnnpack"])
+    assert edge.attention.difference.weight.numel() * 2 == reference.se[3].weight.numel()
+    found = operators(edge, torch.zeros(1, 32, 4, 4))
+    assert not {"softmax", "stack", "silu", "batch_norm", "im2col", "group_norm"} & found
+    assert "sigmoid" in found

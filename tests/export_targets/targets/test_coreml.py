@@ -1,0 +1,171 @@
+"""The target coreml: what stands in the package, its options, its compressed weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from edge_models.catalog import model_spec
+from edge_models.digits import digits
+from edge_models.errors import InputError
+from edge_models.images import preprocess, resize_and_crop, to_pixels
+from edge_models.parity import measure
+from export_targets.artifact import Artifact, open_artifact
+from export_targets.compressed_weights import uncompressed
+from export_targets.interpret.mil.execute import execute
+from export_targets.interpret.mil.program import Program
+from export_targets.interpret.mil.read import read_package
+from export_targets.mlprogram import LABEL, LOGITS
+from export_targets.request import BuildRequest, resolve
+from tests.conftest import Built
+
+MODEL = "digits_conformer"
+COMPRESSED = {
+    "int8_weight_only": "constexpr_affine_dequantize",
+    "palettized_6bit": "constexpr_lut_to_dense",
+    "palettized_4bit": "constexpr_lut_to_dense",
+}
+
+
+def program_of(artifact: Artifact) -> Program:
+    return read_package(artifact.model)
+
+
+def opened(built: Built, recipe: str, **options: str) -> Artifact:
+    extra = {"options": {name.replace("_", "-"): value for name, value in options.items()}}
+    return open_artifact(built(MODEL, "coreml", recipe, **(extra if options else {})).folder)
+
+
+def test_a_picture_goes_in_and_a_class_comes_out(built: Built) -> None:
+    artifact = opened(built, "fp32")
+    manifest, program = artifact.manifest, program_of(artifact)
+    assert manifest.target.options == {
+        "input": "image",
+        "output": "class",
+        "minimum-deployment": "iOS17",
+    }
+    assert (manifest.input.kind, manifest.input.normalization) == ("image", "model")
+    assert (manifest.input.name, program.inputs[0].name) == ("image", "image")
+    assert program.inputs[0].kind == manifest.input.kind
+    assert manifest.output.kind == "class"
+    assert program.opset == "CoreML7"
+    kinds = {output.name: output.kind for output in program.outputs}
+    assert kinds == {LABEL: "string", f"{LABEL}_probs": "dictionary", LOGITS: "tensor"}
+    labels = artifact.labels()
+    for sample, expected in zip(artifact.inputs(), artifact.logits("expected"), strict=True):
+        results = execute(program, {"image": sample})
+        assert results[LABEL] == labels[int(expected.argmax())]
+        probabilities = results[f"{LABEL}_probs"]
+        assert isinstance(probabilities, Tensor)
+        torch.testing.assert_close(probabilities, expected.softmax(-1))
+
+
+def test_golden_inputs_are_the_pixels_of_the_golden_images(built: Built) -> None:
+    artifact = opened(built, "fp32")
+    spec = model_spec(MODEL).input
+    pixels = artifact.inputs()
+    assert torch.equal(pixels, pixels.round())
+    assert pixels.min().item() >= 0
+    assert 200 < pixels.max().item() <= 255
+    image = digits("held_out")[0][0]
+    cropped = resize_and_crop(image, spec, (64, 64))
+    recovered = to_pixels(preprocess(image, spec, (64, 64)), spec)
+    exact = torch.frombuffer(bytearray(cropped.tobytes()), dtype=torch.uint8).view(64, 64, 3)
+    assert torch.equal(recovered, exact.permute(2, 0, 1).float())
+
+
+def test_a_tensor_goes_in_and_logits_come_out(built: Built) -> None:
+    artifact = opened(built, "fp16", input="tensor", output="logits", minimum_deployment="iOS16")
+    manifest, program = artifact.manifest, program_of(artifact)
+    assert (manifest.input.kind, manifest.input.normalization) == ("tensor", "caller")
+    assert manifest.output.kind == "logits"
+    assert (program.inputs[0].name, program.inputs[0].kind) == ("input", "tensor")
+    assert [(output.name, output.kind) for output in program.outputs] == [(LOGITS, "tensor")]
+    assert program.opset == "CoreML6"
+
+
+def test_two_heads_are_two_outputs_without_a_class(built: Built) -> None:
+    artifact = open_artifact(built(MODEL, "coreml", "fp32", heads="both").folder)
+    assert artifact.manifest.output.kind == "logits"
+    names = [output.name for output in program_of(artifact).outputs]
+    assert names == [f"{LOGITS}_0", f"{LOGITS}_1"]
+    assert tuple(artifact.logits("expected").shape) == (16, 2, 10)
+
+
+def test_the_package_says_what_it_is_and_where_it_comes_from(built: Built) -> None:
+    artifact = opened(built, "fp32")
+    shown = program_of(artifact).metadata
+    assert shown["edgeform.name"] == artifact.manifest.name
+    assert shown["edgeform.weights"] == artifact.manifest.weights.sha256
+    assert shown["versionString"] == artifact.manifest.toolchain["edgeform"]
+    assert MODEL in shown["shortDescription"]
+    assert shown["author"]
+    assert shown["license"]
+
+
+@pytest.mark.parametrize("recipe", COMPRESSED)
+def test_every_weight_is_compressed_and_computes_what_it_holds(built: Built, recipe: str) -> None:
+    result = built(MODEL, "coreml", recipe)
+    program = program_of(open_artifact(result.folder))
+    assert uncompressed(program) == []
+    assert program.inventory[COMPRESSED[recipe]] >= 50
+    assert result.parity is not None
+    exact = next(hop for hop in result.parity.hops if hop.name == "exact")
+    assert exact.runner == "interpreter_float32"
+    assert exact.sqnr_db is not None
+    assert exact.sqnr_db >= 60
+
+
+def test_fewer_bits_are_smaller_files(built: Built) -> None:
+    sizes = {}
+    for recipe in ("fp32", "fp16", "int8", *COMPRESSED):
+        artifact = opened(built, recipe)
+        weights = artifact.model / "Data/com.apple.CoreML/weights/weight.bin"
+        sizes[recipe] = weights.stat().st_size
+    assert sizes["fp16"] < 0.55 * sizes["fp32"]
+    assert sizes["palettized_4bit"] < sizes["palettized_6bit"] < sizes["int8_weight_only"]
+    assert sizes["int8_weight_only"] < 0.6 * sizes["fp16"]
+
+
+def test_int8_multiplies_integers_and_leaves_the_rest_float(built: Built) -> None:
+    program = program_of(opened(built, "int8"))
+    assert program.inventory["constexpr_affine_dequantize"] >= 50
+    assert program.inventory["quantize"] == program.inventory["dequantize"] >= 30
+    assert uncompressed(program) == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "named"),
+    [
+        ("int8", {"minimum-deployment": "iOS16"}, "iOS16"),
+        ("fp16", {"minimum-deployment": "iOS15"}, "iOS15"),
+        ("fp16", {"input": "picture"}, "picture"),
+        ("fp16", {"colour": "red"}, "colour"),
+    ],
+)
+def test_what_is_not_possible_is_refused_by_name(
+    recipe: str, options: dict[str, str], named: str
+) -> None:
+    with pytest.raises(InputError, match=named):
+        resolve(BuildRequest(MODEL, "coreml", recipe, options=options))
+
+
+def test_a_class_needs_names_and_a_picture_a_batch_of_one(built: Built, tmp_path: Path) -> None:
+    for extra, option in (({"batch": 2}, "input"), ({"heads": "both"}, "output")):
+        value = {"input": "image", "output": "class"}[option]
+        with pytest.raises(InputError, match=f"The {option} {value} is not possible"):
+            built(MODEL, "coreml", "fp32", options={option: value}, **extra)
+
+
+def test_float16_storage_is_what_separates_the_two_modes(built: Built) -> None:
+    artifact = opened(built, "fp16")
+    program, sample = program_of(artifact), artifact.inputs()[0]
+    stored, exact = (
+        execute(program, {"image": sample}, storage)[LOGITS] for storage in ("declared", "float32")
+    )
+    assert isinstance(stored, Tensor)
+    assert isinstance(exact, Tensor)
+    assert torch.equal(stored, stored.half().float())
+    assert not torch.equal(exact, exact.half().float())
+    assert 40 < measure(exact, stored).sqnr_db < 120
