@@ -18,29 +18,25 @@ def beyond_limits(graph: Graph) -> tuple[str, ...]:
 
 def _beyond(value: TensorValue) -> str:
     """What a tensor asks for too much of; empty where it fits."""
-    what = f"a tensor of the shape {value.shape}"
+    what = f"a tensor of the shape {value.shape} is a"
+    width, height, depth = extents(value)
     if value.storage == "TEXTURE_3D":
-        sides = extents(value)
-        if max(sides) > LARGEST_IMAGE_3D:
-            return (
-                f"{what} is a 3-D image of {sides}: phones have at most {LARGEST_IMAGE_3D} a side"
-            )
+        if max(width, height, depth) > LARGEST_IMAGE_3D:
+            sides = f"{width} x {height} x {depth}"
+            return f"{what} 3-D image of {sides}, phones take {LARGEST_IMAGE_3D} a side"
     elif value.storage == "TEXTURE_2D":
-        width, height, depth = extents(value)
         if max(width, height * depth) > LARGEST_IMAGE_2D:
-            plane = (width, height * depth)
-            return (
-                f"{what} is a 2-D image of {plane}: phones have at most {LARGEST_IMAGE_2D} a side"
-            )
+            sides = f"{width} x {height * depth}"
+            return f"{what} 2-D image of {sides}, phones take {LARGEST_IMAGE_2D} a side"
     elif (size := math.prod(value.shape) * value.dtype.itemsize) > LARGEST_BUFFER:
-        return f"{what} is a buffer of {size} bytes: phones have at most {LARGEST_BUFFER}"
+        return f"{what} buffer of {size} bytes, phones take {LARGEST_BUFFER}"
     return ""
 
 
 def extents(value: TensorValue) -> tuple[int, int, int]:
-    """Width, height and depth in texels of the image that holds a tensor of up to four axes."""
-    batch, *axes = (*(1,) * (4 - len(value.shape)), *value.shape)
-    sides = axes[::-1]  # width, height, channels
+    """Width, height and depth in texels of the image that holds a tensor."""
+    padded = (*(1,) * (4 - len(value.shape)), *value.shape)
+    sides = list(padded[:-4:-1])  # width, height, channels
     packed = PACKED_AXIS.get(value.layout, 0)
     sides[packed] = -(-sides[packed] // TEXEL)
-    return sides[0], sides[1], sides[2] * batch
+    return sides[0], sides[1], sides[2] * math.prod(padded[:-3])

@@ -17,7 +17,7 @@ from tests.conftest import SMALL, Built, EdgeformInProcess, in_own_process
 pytestmark = pytest.mark.usefixtures("runner_here")
 
 BUILD = ("build", SMALL, "--target", "xnnpack")
-COMMANDS = ["list", "build", "verify", "profile", "evaluate", "doctor", "demo"]
+COMMANDS = ["list", "build", "verify", "profile", "evaluate", "report", "doctor", "demo"]
 # arguments, what must be named, what the remedy must offer
 BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "model": (("build", "resnet", "--target", "xnnpack"), "'resnet'", list(model_specs())),

@@ -24,9 +24,9 @@ def test_four_numbers_of_the_packed_axis_are_one_texel(
 
 
 BEYOND = {
-    "3-D image of (2049, 1, 1)": of((1, 1, 1, 2049), "TEXTURE_3D", CHANNELS),
-    "3-D image of (1, 1, 2049)": of((2049, 1, 4), "TEXTURE_3D"),
-    "2-D image of (1, 16385)": of((5, 3277, 4), "TEXTURE_2D"),
+    "3-D image of 2049 x 1 x 1": of((1, 1, 1, 2049), "TEXTURE_3D", CHANNELS),
+    "3-D image of 1 x 1 x 2049": of((2049, 1, 4), "TEXTURE_3D"),
+    "2-D image of 1 x 16385": of((5, 3277, 4), "TEXTURE_2D"),
     "buffer of 134217732 bytes": of((2**25 + 1,), "BUFFER"),
 }
 WITHIN = (
