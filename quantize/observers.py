@@ -30,7 +30,8 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
 
     def forward(self, x_orig: Tensor) -> Tensor:
         """Keep an even sample of each image with its extremes, and pass the activation through."""
-        values = x_orig.detach().flatten(1) if x_orig.dim() > 1 else x_orig.detach().view(1, -1)
+        images = 1 if self.one_image or x_orig.dim() < 2 else len(x_orig)
+        values = x_orig.detach().reshape(images, -1)
         stride = values.shape[1] // SAMPLE
         if stride > 1:
             # an odd stride does not fall into step with the channels of the map

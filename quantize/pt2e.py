@@ -19,11 +19,13 @@ from quantize.recipe import Activations
 SMALLEST_SCALE = 2.0**-24
 
 
-def int8_config(activations: Activations) -> QuantizationConfig:
+def int8_config(activations: Activations, one_image: bool = False) -> QuantizationConfig:
     """INT8 with one scale an output channel for weights and one scale for each activation.
 
-    Static ranges are those that lose the least of the calibration images.
+    Static ranges are those that lose the least of the calibration images. ``one_image``: each
+    activation is of one image, whatever its first axis.
     """
+    static = RelativeErrorObserver.with_args(eps=SMALLEST_SCALE, one_image=one_image)
     activation = QuantizationSpec(
         dtype=torch.int8,
         quant_min=-128,
@@ -31,8 +33,8 @@ def int8_config(activations: Activations) -> QuantizationConfig:
         qscheme=torch.per_tensor_affine,
         is_dynamic=activations == "dynamic",
         observer_or_fake_quant_ctr=(
-            RelativeErrorObserver if activations == "static" else PlaceholderObserver
-        ).with_args(eps=SMALLEST_SCALE),
+            static if activations == "static" else PlaceholderObserver.with_args(eps=SMALLEST_SCALE)
+        ),
     )
     weight = QuantizationSpec(
         dtype=torch.int8,

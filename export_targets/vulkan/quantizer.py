@@ -26,11 +26,11 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
     result = XNNPACKQuantizer()
     result.set_filter_function(lambda node: ruling(node, rules) is None and _has_kernel(node))
     if recipe.convolution is not None:
-        config = int8_config(recipe.convolution)
+        config = int8_config(recipe.convolution, one_image=True)
         result.set_operator_type(aten.conv2d.default, config)
         result.set_operator_type(aten.add.Tensor, config)
     if recipe.linear is not None:
-        result.set_operator_type(aten.linear.default, int8_config(recipe.linear))
+        result.set_operator_type(aten.linear.default, int8_config(recipe.linear, one_image=True))
     return result
 
 

@@ -115,3 +115,16 @@ def test_observing_passes_the_activation_through(size: int) -> None:
 def test_an_activation_that_was_never_observed_is_refused() -> None:
     with pytest.raises(ValueError, match="never observed"):
         RelativeErrorObserver(**INT8).calculate_qparams()
+
+
+def test_rows_of_one_image_share_its_energy() -> None:
+    rows = torch.cat([torch.full((63, 8), 0.01), torch.full((1, 8), 1.0)])
+    scales = []
+    for one_image in (False, True):
+        observer = RelativeErrorObserver(
+            dtype=torch.int8, qscheme=torch.per_tensor_affine, one_image=one_image
+        )
+        observer(rows)
+        scales.append(observer.calculate_qparams()[0].item())
+    assert scales[1] > 0.9 / 255  # the large row is kept
+    assert scales[0] < scales[1] / 2  # as images of their own, the many small ones decide
