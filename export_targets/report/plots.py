@@ -87,12 +87,12 @@ def layer_plot(key: str, layers: Sequence[LayerError], hue: str) -> Markup:
                 marker="o" if computes == "int8" else "D",
                 label=f"computes in {computes.replace('int8', 'INT8')}",
             )
-        axes.set_ylim(bottom=min(0.0, *(layer.sqnr_db or 0.0 for layer in layers), 0.0))
+        known = [layer.sqnr_db for layer in layers if layer.sqnr_db is not None]
+        axes.set_ylim(bottom=min([0.0, *known]))
         axes.set_xlim(0, len(layers) + 1)
         axes.set_ylabel("SQNR, dB")
         axes.set_xlabel("layer, in the order of the graph")
         axes.legend(frameon=False, fontsize=9, loc="lower left", ncols=2, handletextpad=0.1)
-        known = [layer.sqnr_db for layer in layers if layer.sqnr_db is not None]
         told = f"from {max(known):.0f} down to {min(known):.0f} dB" if known else "none is known"
         return inline(drawn, key, f"Signal to noise ratio of {len(layers)} layers: {told}")
 

@@ -41,6 +41,7 @@ class Row:
     agreement: float
     sqnr_db: float
     conversion: float
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,20 @@ def run() -> Result | Skipped:
     for name in recipes_of(target):
         program, size, seconds = saved(target, module, recipe_named(name))
         found = torch.cat([run_program(program, image[None]) for image in inputs])
-        metrics = measure(fp32, found)
-        rows.append(Row(name, size, metrics.top1_agreement * 100, metrics.sqnr_db, seconds))
+        rows.append(_row(name, size, seconds, fp32, found))
         if name == "fp16":
             ranges = float16_ranges(program, inputs)
     measured = {"rows": [asdict(row) for row in rows], "ranges": [asdict(r) for r in ranges]}
     return Result(NAME, table(rows, ranges), measured)
+
+
+def _row(name: str, size: float, seconds: float, fp32: Tensor, found: Tensor) -> Row:
+    """A file's figures; where its logits cannot be compared, why, and no agreement at all."""
+    try:
+        metrics = measure(fp32, found)
+    except ValueError as error:
+        return Row(name, size, 0.0, 0.0, seconds, str(error))
+    return Row(name, size, metrics.top1_agreement * 100, metrics.sqnr_db, seconds)
 
 
 def saved(target: Target, module: nn.Module, recipe: Recipe) -> tuple[Program, float, float]:
@@ -157,7 +166,7 @@ def table(rows: list[Row], ranges: list[Range]) -> str:
     ]
     lines += [
         f"| `{row.recipe}` | {row.megabytes:.1f} | {row.agreement:.0f} % | {row.sqnr_db:.1f} dB "
-        f"| {row.conversion:.0f} s |"
+        f"| {row.conversion:.0f} s {row.problem}|"
         for row in rows
     ]
     lines += [

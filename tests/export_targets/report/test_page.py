@@ -11,9 +11,9 @@ from export_targets.layer_errors import LAYER_ERRORS, write_layer_errors
 from export_targets.report.chain import chain_of
 from export_targets.report.page import render
 from export_targets.report.plots import Point, tradeoff_plot
-from export_targets.report.subject import read_subjects
+from export_targets.report.subject import SHOWN_SAMPLES, read_subjects
 from export_targets.report.svg import SERIES, STYLE, VARIABLES, printable
-from tests.conftest import EdgeformInProcess
+from tests.conftest import Built, EdgeformInProcess
 from tests.export_targets.made_up import sign_again
 from tests.export_targets.report.made_up_page import (
     FELL,
@@ -54,6 +54,18 @@ def test_a_page_says_what_the_reports_say(artifact: Path) -> None:
     assert "op_11" in text
     assert "Android 16" in text
     assert 'class="badge passed"' in text
+
+
+def test_a_real_build_makes_a_page(built: Built) -> None:
+    result = built(recipe="int8")
+    (subject,) = read_subjects([result.folder])
+    text = render([subject])
+    assert result.parity is not None
+    for hop_ in result.parity.hops:
+        assert f"{hop_.sqnr_db:.1f}\N{NARROW NO-BREAK SPACE}dB" in text
+    assert [sample.saved for sample in subject.samples] == [s.reference for s in subject.samples]
+    assert len(subject.samples) == SHOWN_SAMPLES
+    assert f"{len(result.manifest.float_modules)} modules have operators that stay float" in text
 
 
 def test_the_layers_errors_are_shown(artifact: Path) -> None:
