@@ -23,6 +23,8 @@ FORMS = Forms(
     tokens=channels_first.ChannelTokens,
     attention=channels_first.AttentionByHeads,
     upsampling=channels_first.UpsamplingOfColumns,
+    # a Conformer doubles its class token in each block: in a trained one to 65,967, beyond float16
+    residual_scale=2.0**-6,
     # its native form has tensors of six axes; Core ML has five
     local_convolution=LocalConvolutionBySlices,
 )

@@ -33,7 +33,7 @@ class Attention(nn.Module):
         self.key = forms.tokens.linear(key)
         self.value = forms.tokens.linear(value)
         self.heads = forms.attention(source.num_heads)
-        self.proj = forms.tokens.linear(affine_of(source.proj))
+        self.proj = forms.tokens.linear(scaled(affine_of(source.proj), forms.residual_scale))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.proj(self.heads(self.query(x), self.key(x), self.value(x)))
@@ -45,11 +45,13 @@ class Block(nn.Module):
     def __init__(self, source: reference.Block, forms: Forms) -> None:
         super().__init__()
         dim = source.norm1.normalized_shape[0]
-        self.norm1 = forms.layer_norm(dim, source.norm1.eps)
+        # before: LN(t), eps; after: LN(s t), s^2 eps: the same, with what is added to t scaled too
+        scale = forms.residual_scale
+        self.norm1 = forms.layer_norm(dim, source.norm1.eps * scale**2)
         self.attn = Attention(source.attn, source.norm1, forms)
-        self.norm2 = forms.layer_norm(dim, source.norm2.eps)
+        self.norm2 = forms.layer_norm(dim, source.norm2.eps * scale**2)
         self.fc1 = forms.tokens.linear(fold_norm_affine(source.norm2, affine_of(source.mlp.fc1)))
-        self.fc2 = forms.tokens.linear(affine_of(source.mlp.fc2))
+        self.fc2 = forms.tokens.linear(scaled(affine_of(source.mlp.fc2), scale))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(self.norm1(x))
@@ -92,7 +94,7 @@ class FCUDown(nn.Module):
 
     def __init__(self, source: reference.FCUDown, stride: int, forms: Forms) -> None:
         super().__init__()
-        self.tokens = forms.tokens
+        self.tokens, self.scale = forms.tokens, forms.residual_scale
         channels, dim = source.conv_project.in_channels, source.conv_project.out_channels
         self.pool = forms.average_pool(channels, stride, stride, 0) if stride > 1 else None
         projection = center_outputs(as_linear(affine_of(source.conv_project)))
@@ -106,7 +108,8 @@ class FCUDown(nn.Module):
         if self.pool is not None:
             x = self.pool(x)
         x = self.norm(self.project(self.tokens.from_map(x)))
-        return F.gelu(x * self.gamma + self.beta)
+        x = F.gelu(x * self.gamma + self.beta)
+        return x if self.scale == 1.0 else x * self.scale
 
 
 class ConvTransBlock(nn.Module):
@@ -130,6 +133,7 @@ class ConvTransBlock(nn.Module):
         self.squeeze_block = FCUDown(source.squeeze_block, stride, forms)
         expand = source.expand_block
         projection = as_linear(fold_batch_norm(expand.conv_project, expand.bn))
+        projection = Affine(projection.weight / forms.residual_scale, projection.bias)
         self.expand_block = forms.upsampling(projection, stride, grid)
         self.trans_block = Block(source.trans_block, forms)
 
@@ -164,8 +168,10 @@ class Conformer(nn.Module):
         self.stem = forms.stem(fold_batch_norm(source.conv1, source.bn1), source.conv1)
         self.maxpool = source.maxpool
         self.conv_1 = ConvBlock(source.conv_1)
-        self.patch = convolution_from(affine_of(source.trans_patch_conv), source.trans_patch_conv)
-        cls_token = source.cls_token.detach().repeat(batch, 1, 1)
+        scale = forms.residual_scale
+        patch = scaled(affine_of(source.trans_patch_conv), scale)
+        self.patch = convolution_from(patch, source.trans_patch_conv)
+        cls_token = source.cls_token.detach().repeat(batch, 1, 1) * scale
         self.register_buffer("cls_token", forms.tokens.constant(cls_token))
         self.trans_1 = Block(source.trans_1, forms)
         blocks = []
@@ -175,7 +181,8 @@ class Conformer(nn.Module):
             stride = block.cnn_block.conv2.stride[0]
             map_size = (map_size[0] // stride, map_size[1] // stride)
         self.blocks = nn.ModuleList(blocks)
-        self.norm = forms.layer_norm(source.trans_norm.normalized_shape[0], source.trans_norm.eps)
+        norm = source.trans_norm
+        self.norm = forms.layer_norm(norm.normalized_shape[0], norm.eps * scale**2)
         # before: (conv + trans) / 2; after: each head's weights halved, then one addition
         share = 0.5 if heads == "mean" else 1.0
         self.conv_head = linear_from(scaled(affine_of(source.conv_cls_head), share))

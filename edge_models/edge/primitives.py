@@ -284,4 +284,5 @@ class Forms:
     tokens: type[RowTokens] = RowTokens
     attention: type[nn.Module] = AttentionBatched
     upsampling: type[nn.Module] = UpsamplingNative
+    residual_scale: float = 1.0  # of a transformer's tokens, where float16 would not hold them
     local_convolution: type[nn.Module] = LocalConvolutionNative
