@@ -22,10 +22,14 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
     images less than one step; the plain squared error, as torchao's histogram minimizes it, does
     not see that, since the large images carry all of the energy. Clipping them costs at most their
     own share here. tests/README.md has the comparison on trained weights.
+
+    The first axis of an activation is images, unless ``one_image``: then all of it is of one image,
+    as where tokens are the rows of a matrix.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, one_image: bool = False, **options: Any) -> None:
         super().__init__(**options)
+        self.one_image = one_image
         self.samples: list[Tensor] = []
 
     def forward(self, x_orig: Tensor) -> Tensor:
