@@ -17,7 +17,7 @@ from export_targets.target import Gates, all_targets, recipes_of
 from tests.export_targets.made_up import made_up_manifest
 
 WHOLE = Delegation(delegates=1, delegated_ops=9, undelegated={}, fallen=())
-PROGRAMS = ("reference", "edge", "quantized", "file")
+PROGRAMS = ("reference", "edge", "quantized", "exact", "file")
 PAIRS = [(target.name, name) for target in all_targets().values() for name in recipes_of(target)]
 MANIFESTS = {
     f"{target}-{recipe}": made_up_manifest(recipe=recipe, target={"name": target, "options": {}})
@@ -214,7 +214,9 @@ def test_another_processor_is_red_below_its_gate_and_green_above(manifest: Manif
     assert spec is not None
     for margin, problems in ((-0.5, {"device"}), (0.5, set())):
         logits = same_logits()
-        logits[OWN_RUNNER] = at_distance(logits["file"], spec.gate.min_sqnr_db + margin)
+        # divided: the distance is relative to the own runner's logits
+        away = at_distance(torch.ones(()), spec.gate.min_sqnr_db + margin)
+        logits[OWN_RUNNER] = logits["file"] / away
         report, _ = judge(manifest, "another", "made up", logits, {}, WHOLE)
         assert failed(report) == problems
         assert (report.hops[-1].name, report.hops[-1].runner) == ("device", "another")
