@@ -152,8 +152,10 @@ def config_of(spec: ModelSpec, path: Path, tensors: Mapping[str, Tensor]) -> dic
 
 
 def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
-    """Seeded random weights, with batch and layer norms that are not trivial. Group norms keep their
-    initial affine part: with a random one a deep CoTNeXt's best two of 1000 classes tie.
+    """Seeded random weights, with batch and layer norms that are not trivial.
+
+    Group norms keep their initial affine part: with a random one the two best of CoTNeXt-50's 1000
+    classes are nearer to each other for seed 0 than a step of INT8.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
