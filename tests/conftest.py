@@ -29,6 +29,7 @@ from export_targets.target import DelegatedOperator, Lowered, Lowering, Target, 
 
 settings.register_profile("edgeform", max_examples=200, deadline=None, derandomize=True)
 settings.load_profile("edgeform")
+pytest.register_assert_rewrite("tests.export_targets.matrix")
 
 SMALL = "digits_cotnet_simple"  # the model that lowers fastest
 

@@ -75,3 +75,9 @@ def test_targets_without_a_file_are_phony() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None
     assert set(re.findall(r"^([a-z][\w-]*):", makefile, re.MULTILINE)) == set(phony[1].split())
+
+
+def test_every_target_has_its_matrix_of_models_and_recipes() -> None:
+    targets = {path.stem for path in (ROOT / "export_targets/targets").glob("[!_]*.py")}
+    files = (ROOT / "tests/export_targets").glob("test_matrix_*.py")
+    assert targets == {path.stem.removeprefix("test_matrix_") for path in files}

@@ -8,7 +8,7 @@ from torch import Tensor
 from export_targets.compressed_weights import compress, decompressed
 from export_targets.interpret.mil.read import read_package
 from export_targets.manifest import Delegation
-from export_targets.mlprogram import convert, quiet_converter
+from export_targets.mlprogram import convert, quiet_converter, saved_in_order
 from export_targets.neural_engine import (
     FLOAT_RULES,
     FORMS,
@@ -29,7 +29,8 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         with quiet_converter():
             model = compress(model, lowering.recipe.weights)
         weights = decompressed(model, program)
-    model.save(str(path))
+    with saved_in_order():
+        model.save(str(path))
     operations = read_package(path).operations
     return Lowered(
         Delegation(delegates=1, delegated_ops=len(operations), undelegated={}, fallen=()),
