@@ -44,7 +44,6 @@ def test_nothing_overflows_with_any_weight_scaled_up(forms: Forms, images: Tenso
     reference = load_reference(spec, None).module
     model, half = (edge_form(spec, reference, (64, 64), IMAGES, "mean", forms) for _ in range(2))
     half.half()
-    names = [*scaled_weights(model)]
     results = {}
     for name, _ in zip(scaled_weights(model), scaled_weights(half), strict=True):
         results[name] = measure(model(images), half(images.half()).float()).sqnr_db
