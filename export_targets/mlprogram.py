@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -138,6 +139,28 @@ def classifier_beside_logits() -> Iterator[None]:
         yield
     finally:
         load._add_classify_op = original
+
+
+@contextmanager
+def saved_in_order() -> Iterator[None]:
+    """While open, the same model is saved as the same bytes.
+
+    protobuf writes the entries of a table in the order of their hashes, which is another one in
+    each process: here they are sorted. What still differs are the ids that a package gives to its
+    files and a delegate to itself.
+    """
+    from coremltools.models import model
+
+    original = model._save_spec
+
+    def save(specification: Any, path: str) -> None:
+        Path(path).write_bytes(specification.SerializeToString(deterministic=True))
+
+    model._save_spec = save
+    try:
+        yield
+    finally:
+        model._save_spec = original
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from torch import Tensor
 from export_targets.compressed_weights import compress, decompressed
 from export_targets.interpret.mil.read import read_package
 from export_targets.manifest import Delegation
-from export_targets.mlprogram import convert, quiet_converter
+from export_targets.mlprogram import convert, quiet_converter, saved_in_order
 from export_targets.neural_engine import (
+    FLOAT_RULES,
     FORMS,
     FP16_GATES,
     FP32_GATES,
@@ -28,7 +29,8 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         with quiet_converter():
             model = compress(model, lowering.recipe.weights)
         weights = decompressed(model, program)
-    model.save(str(path))
+    with saved_in_order():
+        model.save(str(path))
     operations = read_package(path).operations
     return Lowered(
         Delegation(delegates=1, delegated_ops=len(operations), undelegated={}, fallen=()),
@@ -53,7 +55,7 @@ TARGET = Target(
     runner="interpreter",
     default_recipe="fp16",
     forms=FORMS,
-    float_rules=(),
+    float_rules=FLOAT_RULES,
     gates={
         "fp32": FP32_GATES,
         "fp16": FP16_GATES,

@@ -6,8 +6,8 @@ import torch
 
 from export_targets.delegates import inspect, read_delegates
 from export_targets.graph import collector_off
-from export_targets.mlprogram import quiet_converter
-from export_targets.neural_engine import FORMS, FP16_GATES, INT8_GATES, quantizer
+from export_targets.mlprogram import quiet_converter, saved_in_order
+from export_targets.neural_engine import FLOAT_RULES, FORMS, FP16_GATES, INT8_GATES, quantizer
 from export_targets.target import Lowered, Lowering, Target
 
 
@@ -22,7 +22,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         minimum_deployment_target=ct.target[lowering.options["minimum-deployment"]],
         compute_precision=ct.precision.FLOAT16,
     )
-    with quiet_converter(), collector_off():
+    with quiet_converter(), saved_in_order(), collector_off():
         edge = to_edge_transform_and_lower(
             program,
             partitioner=[CoreMLPartitioner(compile_specs=options)],
@@ -42,7 +42,7 @@ TARGET = Target(
     runner="interpreter",
     default_recipe="fp16",
     forms=FORMS,
-    float_rules=(),
+    float_rules=FLOAT_RULES,
     gates={"fp16": FP16_GATES, "int8": INT8_GATES},
     quantizer=quantizer,
     lower=lower,
