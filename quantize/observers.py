@@ -5,7 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchao.quantization.pt2e.observer import UniformQuantizationObserverBase
+from torchao.quantization.pt2e.observer import (
+    PerChannelMinMaxObserver,
+    UniformQuantizationObserverBase,
+)
 
 SAMPLE = 2048  # numbers of one image's activation that are kept
 STEPS = 12  # from the largest value down to the smallest clip, and again within one step
@@ -39,7 +42,8 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
         stride = values.shape[1] // SAMPLE
         if stride > 1:
             # an odd stride does not fall into step with the channels of the map
-            extremes = torch.stack(torch.aminmax(values, dim=1), dim=1)
+            # (aminmax along an axis took twenty times as long here as amin and amax)
+            extremes = torch.stack([values.amin(1), values.amax(1)], dim=1)
             values = torch.cat([values[:, :: stride | 1], extremes], dim=1)
         self.samples.append(values.clone())
         return x_orig
@@ -51,6 +55,16 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
         low, high = best_range(self.samples, self.quant_max - self.quant_min)
         scale, zero_point = self._calculate_qparams(low, high)
         return scale, zero_point
+
+
+class WeightObserver(PerChannelMinMaxObserver):  # type: ignore[misc]  # no types there
+    """The extremes of each output channel of a weight, looked at once: the weight is the same for
+    every image. As torchao's own, it took a quarter of a Conformer-S's calibration.
+    """
+
+    def forward(self, x_orig: Tensor) -> Tensor:
+        """Note the extremes the first time, and pass the weight through."""
+        return x_orig if self.min_val.numel() else super().forward(x_orig)
 
 
 def best_range(observed: list[Tensor], levels: int) -> tuple[Tensor, Tensor]:

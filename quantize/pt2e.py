@@ -4,14 +4,11 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, fx
-from torchao.quantization.pt2e import (
-    PerChannelMinMaxObserver,
-    PlaceholderObserver,
-)
+from torchao.quantization.pt2e import PlaceholderObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec, Quantizer
 
-from quantize.observers import RelativeErrorObserver
+from quantize.observers import RelativeErrorObserver, WeightObserver
 from quantize.recipe import Activations
 
 # The smallest scale. The library's 2**-12 is larger than the scale of a value divided by the
@@ -42,7 +39,7 @@ def int8_config(activations: Activations, one_image: bool = False) -> Quantizati
         quant_max=127,
         qscheme=torch.per_channel_symmetric,
         ch_axis=0,
-        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=SMALLEST_SCALE),
+        observer_or_fake_quant_ctr=WeightObserver.with_args(eps=SMALLEST_SCALE),
     )
     output = activation if activations == "static" else None
     return QuantizationConfig(activation, output, weight, None, False)

@@ -10,6 +10,7 @@ from export_targets.interpret.mil.read import read_package
 from export_targets.manifest import Delegation
 from export_targets.mlprogram import convert, quiet_converter, saved_in_order
 from export_targets.neural_engine import (
+    FLOAT_RULES,
     FORMS,
     FP16_GATES,
     FP32_GATES,
@@ -56,7 +57,7 @@ TARGET = Target(
     runner="interpreter",
     default_recipe="fp16",
     forms=FORMS,
-    float_rules=(),
+    float_rules=FLOAT_RULES,
     gates={
         "fp32": FP32_GATES,
         "fp16": FP16_GATES,

@@ -16,8 +16,8 @@ TEXEL = 4  # the kernels read so many channels at once
 
 
 def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
-    """Convolutions, sums of feature maps and linears of several rows, inputs and output with fixed
-    scales: what becomes ``q8ta_conv2d``, ``q8ta_add`` and ``q8ta_linear``.
+    """Convolutions, sums of feature maps and linears, inputs and output with fixed scales: what
+    becomes ``q8ta_conv2d``, ``q8ta_add``, ``q8ta_linear`` and, of one row, ``q8ta_linear_gemv``.
     """
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
 
@@ -37,8 +37,8 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
 def _has_kernel(node: torch.fx.Node) -> bool:
     """Whether the runtime has a fused kernel for a sum or linear that loses no accuracy.
 
-    A sum in the residual stream of tokens, and the logits, keep their float: a step of INT8 there
-    is as large as what decides between classes.
+    A sum in the residual stream of tokens keeps its float: a step of INT8 there is as large as what
+    decides between classes.
     """
     if node.target == aten.relu.default and isinstance(node.args[0], torch.fx.Node):
         node = node.args[0]
@@ -47,6 +47,5 @@ def _has_kernel(node: torch.fx.Node) -> bool:
         return len(shape) == 4
     if node.target == aten.linear.default:
         assert isinstance(node.args[0], torch.fx.Node)
-        rows, inputs = shape[0], node.args[0].meta["val"].shape[-1]
-        return bool(len(shape) == 2 and rows > 1 and inputs % TEXEL == 0)
+        return bool(len(shape) == 2 and node.args[0].meta["val"].shape[-1] % TEXEL == 0)
     return True

@@ -3,10 +3,10 @@
 import pytest
 import torch
 from torch import Tensor
-from torchao.quantization.pt2e import HistogramObserver
+from torchao.quantization.pt2e import HistogramObserver, PerChannelMinMaxObserver
 
 from edge_models.parity import measure
-from quantize.observers import SAMPLE, RelativeErrorObserver
+from quantize.observers import SAMPLE, RelativeErrorObserver, WeightObserver
 
 INT8 = {
     "dtype": torch.int8,
@@ -129,3 +129,16 @@ def test_rows_of_one_image_share_its_energy() -> None:
         scales.append(observer.calculate_qparams()[0].item())
     assert scales[1] > 0.9 / 255  # the large row is kept
     assert scales[0] < scales[1] / 2  # as images of their own, the many small ones decide
+
+
+def test_a_weight_is_looked_at_once_and_ranged_as_by_the_library() -> None:
+    weight = torch.randn(8, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    options = {"dtype": torch.int8, "quant_min": -127, "quant_max": 127, "ch_axis": 0}
+    options["qscheme"] = torch.per_channel_symmetric
+    ours, library = WeightObserver(**options), PerChannelMinMaxObserver(**options)
+    assert ours(weight) is weight
+    library(weight)
+    expected = library.calculate_qparams()
+    assert all(map(torch.equal, ours.calculate_qparams(), expected))
+    ours(weight * 100)
+    assert all(map(torch.equal, ours.calculate_qparams(), expected))

@@ -197,6 +197,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "quantized_decomposed.dequantize_per_tensor.default": dequantize_per_tensor,
     "et_vk.q8ta_add.default": q8ta_add,
     "et_vk.q8ta_linear.default": q8ta_linear,
+    "et_vk.q8ta_linear_gemv.default": q8ta_linear,  # of one row
     "et_vk.q8ta_conv2d.default": q8ta_conv2d,
     "et_vk.q8ta_conv2d_pw.default": q8ta_conv2d,
     "et_vk.q8ta_conv2d_dw.default": q8ta_conv2d_dw,
