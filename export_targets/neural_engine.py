@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from edge_models.edge import channels_first
-from edge_models.edge.local_convolution import LocalConvolutionBySlices
+from edge_models.edge.local_convolution import LocalConvolutionInFloat16
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
@@ -26,7 +26,13 @@ FORMS = Forms(
     # a Conformer doubles its class token in each block: in a trained one to 65,967, beyond float16
     residual_scale=2.0**-6,
     # its native form has tensors of six axes; Core ML has five
-    local_convolution=LocalConvolutionBySlices,
+    local_convolution=LocalConvolutionInFloat16,
+)
+
+FLOAT_RULES = (
+    FloatRule(
+        "TapNormScaled", "a group norm's statistics, squares among them, need more than 8 bits"
+    ),
 )
 
 

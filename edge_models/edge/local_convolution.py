@@ -14,6 +14,7 @@ from edge_models.edge.folding import Affine, convolution_from
 
 KERNEL = 3
 TAPS = KERNEL * KERNEL
+SMALLEST_MAGNITUDE = 2.0**-8  # of local weights, where epsilon, 1e-5, outweighs their variance
 
 
 class LocalConvolutionNative(nn.Module):
@@ -61,8 +62,38 @@ class TapNorm(nn.Module):
 
     def _over_group(self, x: Tensor) -> Tensor:
         """(B, 9 * groups, H, W) -> the mean of each group, for each of its channels."""
-        means = x.mean((2, 3), keepdim=True).view(-1, TAPS, self.groups, 1)
-        return F.conv2d(means, self.mean).view(-1, TAPS * self.groups, 1, 1)
+        return self._over_taps(x.mean((2, 3), keepdim=True))
+
+    def _over_taps(self, x: Tensor) -> Tensor:
+        """(B, 9 * groups, 1, 1) -> the mean over the taps of each group, for each of its taps."""
+        means = F.conv2d(x.view(-1, TAPS, self.groups, 1), self.mean)
+        return means.view(-1, TAPS * self.groups, 1, 1)
+
+
+class TapNormScaled(TapNorm):
+    """The same for float16, whose numbers end at 65504 and lose digits below 6e-5.
+
+    before: c * rsqrt(mean(c^2) + eps), with c = w - mean(w)
+    after:  y * rsqrt(mean(y^2) + (sqrt(eps) / m)^2), with y = c / m, m = 2^-8 + the mean over the
+    nine taps of the largest |c| of each: |y| is at most 9 and its square overflows nowhere, and
+    2^-8 alone is small beside sqrt(eps). The constants are tensors: a number divided by a tensor
+    becomes Core ML's inverse, which adds an epsilon of its own.
+    """
+
+    root_eps: Tensor
+    smallest: Tensor
+
+    def __init__(self, groups: int, eps: float) -> None:
+        super().__init__(groups, eps)
+        self.register_buffer("root_eps", torch.full((1, 1, 1, 1), eps**0.5))
+        self.register_buffer("smallest", torch.full((1, 1, 1, 1), SMALLEST_MAGNITUDE))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x - self._over_group(x)
+        magnitude = self._over_taps(x.abs().amax((2, 3), keepdim=True)) + self.smallest
+        x = x / magnitude
+        epsilon = self.root_eps / magnitude
+        return x * torch.rsqrt(self._over_group(x * x) + epsilon * epsilon)
 
 
 class SharedWeights(nn.Conv2d):
@@ -91,13 +122,15 @@ class LocalConvolutionBySlices(nn.Module):
     No im2col, no tensor of more than four axes, no transpose.
     """
 
+    tap_norm: type[TapNorm] = TapNorm
+
     def __init__(self, expand: Affine, norm: nn.GroupNorm, halves: int, bias: Tensor) -> None:
         super().__init__()
         groups = norm.num_groups
         self.groups = groups
         tap_first = torch.arange(TAPS * groups).view(groups, TAPS).T.flatten()
         self.expand = convolution_from(Affine(expand.weight[tap_first], expand.bias[tap_first]))
-        self.norm = TapNorm(groups, norm.eps)
+        self.norm = self.tap_norm(groups, norm.eps)
         c = torch.arange(len(bias))
         part, shared = len(bias) // halves, groups // halves
         source = c // part * shared + c % part % shared
@@ -118,6 +151,12 @@ class LocalConvolutionBySlices(nn.Module):
             shifted.append(rows[row][..., column : column + width])
             shared.append(share(weights[:, tap * self.groups : (tap + 1) * self.groups]))
         return self.sum(shifted, shared)
+
+
+class LocalConvolutionInFloat16(LocalConvolutionBySlices):
+    """By shifted slices, with a norm of the local weights that float16 holds."""
+
+    tap_norm = TapNormScaled
 
 
 class TapSum(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from export_targets.delegates import inspect, read_delegates
 from export_targets.graph import collector_off
 from export_targets.mlprogram import quiet_converter, saved_in_order
-from export_targets.neural_engine import FORMS, FP16_GATES, INT8_GATES, quantizer
+from export_targets.neural_engine import FLOAT_RULES, FORMS, FP16_GATES, INT8_GATES, quantizer
 from export_targets.target import Lowered, Lowering, Target
 
 
@@ -42,7 +42,7 @@ TARGET = Target(
     runner="interpreter",
     default_recipe="fp16",
     forms=FORMS,
-    float_rules=(),
+    float_rules=FLOAT_RULES,
     gates={"fp16": FP16_GATES, "int8": INT8_GATES},
     quantizer=quantizer,
     lower=lower,

@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from edge_models.edge import matrix_tokens
-from edge_models.edge.local_convolution import LocalConvolutionBySlices
+from edge_models.edge.local_convolution import LocalConvolutionInFloat16
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
+from edge_models.spec import FloatRule
 from export_targets.delegates import inspect, read_delegates
 from export_targets.graph import collector_off, drop_provenance
 from export_targets.interpret.vk.read import read_delegate
@@ -24,7 +25,15 @@ FORMS = Forms(
     upsampling=matrix_tokens.UpsamplingOfMatrix,
     # a Conformer doubles its class token in each block: in a trained one to 75,813, beyond float16
     residual_scale=2.0**-6,
-    local_convolution=LocalConvolutionBySlices,
+    local_convolution=LocalConvolutionInFloat16,
+)
+
+FLOAT_RULES = (
+    FloatRule(
+        "TapNormScaled", "a group norm's statistics, squares among them, need more than 8 bits"
+    ),
+    FloatRule("TapSum", "its products are float: rounding each of its sums costs 2 dB"),
+    FloatRule("ContextMix", "a float product before a rounded sum costs 1 dB"),
 )
 
 
@@ -75,7 +84,7 @@ TARGET = Target(
     runner="interpreter",
     default_recipe="fp16",
     forms=FORMS,
-    float_rules=(),
+    float_rules=FLOAT_RULES,
     gates={"fp32": FP32_GATES, "fp16": FP16_GATES, "int8": INT8_GATES},
     quantizer=quantizer,
     lower=lower,

@@ -8,15 +8,18 @@ from edge_models.edge import Forms, OfficialCoTLayer
 from edge_models.edge.folding import affine_of
 from edge_models.edge.local_convolution import (
     LocalConvolutionBySlices,
+    LocalConvolutionInFloat16,
     LocalConvolutionNative,
     TapNorm,
+    TapNormScaled,
 )
 from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from tests.edge_models.layers import FORMS, made
 
 LAYERS = {"CoTNet": {"dim": 32}, "CoTNeXt": {"dim": 48, "key_groups": 8, "halves": 2}}
-LOCAL = [LocalConvolutionBySlices, LocalConvolutionNative]
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+LOCAL = [LocalConvolutionBySlices, LocalConvolutionInFloat16, LocalConvolutionNative]
 
 
 @pytest.mark.parametrize("forms", FORMS.values(), ids=FORMS)
@@ -90,15 +93,29 @@ def test_slices_need_no_unfolding_and_no_fifth_axis() -> None:
     assert {"im2col", "group_norm", "sum", "6 axes"} <= native
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def tap_first(x: Tensor) -> Tensor:
+    """Channels g * 9 + tap -> tap * 4 + g, of four groups."""
+    return x.unflatten(1, (4, 9)).transpose(1, 2).flatten(1, 2)
+
+
+@pytest.mark.parametrize("norm", [TapNorm, TapNormScaled])
+@pytest.mark.parametrize("eps", [1e-5, 0.5])
+@pytest.mark.parametrize("scale", [0.0, 1e-3, 1.0, 1e3])
 def test_tap_norm_is_group_norm_with_the_tap_slowest(
-    scale: float, generator: torch.Generator
+    norm: type[TapNorm], eps: float, scale: float, generator: torch.Generator
 ) -> None:
     x = torch.randn(2, 4 * 9, 3, 5, generator=generator) * scale + 2 * scale
-    expected = nn.functional.group_norm(x, 4, eps=1e-5)
-    tap_first = torch.arange(36).view(4, 9).T.flatten()
-    result = TapNorm(4, 1e-5)(x[:, tap_first])
-    torch.testing.assert_close(result, expected[:, tap_first], rtol=1e-4, atol=1e-5)
+    expected = nn.functional.group_norm(x, 4, eps=eps)
+    torch.testing.assert_close(norm(4, eps)(tap_first(x)), tap_first(expected), **CLOSE)
+
+
+@pytest.mark.parametrize("magnitude", [1e-2, 1.0, 1e3, 1e4])
+def test_tap_norm_survives_float16(magnitude: float, generator: torch.Generator) -> None:
+    x = torch.randn(2, 4 * 9, 14, 14, generator=generator) * magnitude
+    x[0, 1, 2, 3] *= 5  # one that is far out
+    found = TapNormScaled(4, 1e-5).half()(tap_first(x).half())  # every step stored in float16
+    expected = tap_first(nn.functional.group_norm(x, 4, eps=1e-5))
+    torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-2)
 
 
 def test_attention_has_half_the_rows_and_no_softmax() -> None:

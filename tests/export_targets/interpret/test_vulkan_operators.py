@@ -70,6 +70,7 @@ CASES = (
     Case("aten.sub.Tensor", lambda x: torch.sub(torch.exp(x), x, alpha=3)),
     Case("aten.mul.Tensor", lambda x: x * torch.sigmoid(x)),
     Case("aten.div.Tensor", lambda x: x / torch.exp(x)),
+    Case("aten.abs.default", torch.abs),
     Case("aten.exp.default", torch.exp),
     Case("aten.rsqrt.default", lambda x: torch.rsqrt(torch.exp(x))),
     Case("aten.relu.default", torch.relu),

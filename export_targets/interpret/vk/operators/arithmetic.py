@@ -35,6 +35,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "aten.sub.Tensor": sub,
     "aten.mul.Tensor": torch.mul,
     "aten.div.Tensor": torch.div,
+    "aten.abs.default": torch.abs,
     "aten.exp.default": torch.exp,
     "aten.rsqrt.default": torch.rsqrt,
     "aten.relu.default": torch.relu,
