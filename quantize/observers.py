@@ -42,7 +42,8 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
         stride = values.shape[1] // SAMPLE
         if stride > 1:
             # an odd stride does not fall into step with the channels of the map
-            extremes = torch.stack(torch.aminmax(values, dim=1), dim=1)
+            # (aminmax along an axis took twenty times as long here as amin and amax)
+            extremes = torch.stack([values.amin(1), values.amax(1)], dim=1)
             values = torch.cat([values[:, :: stride | 1], extremes], dim=1)
         self.samples.append(values.clone())
         return x_orig

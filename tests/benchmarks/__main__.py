@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import accuracy, arm64, callgrind, coreml, latency, lowering
+from tests.benchmarks import accuracy, arm64, callgrind, coreml, latency, lowering, vulkan
 from tests.benchmarks.result import RESULTS, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "lowering": lowering.run,
     "accuracy": accuracy.run,
     coreml.NAME: coreml.run,
+    vulkan.NAME: vulkan.run,
 }
 
 
