@@ -25,9 +25,15 @@ MODELS = (
     "se_cotnetd_50",
 )
 CASES = [
-    pytest.param(model, recipe, marks=() if (model, recipe) in ALWAYS else pytest.mark.full)
+    pytest.param(
+        model, "xnnpack", recipe, marks=() if (model, recipe) in ALWAYS else pytest.mark.full
+    )
     for model in MODELS
     for recipe in ("fp32", "int8", "int8_mixed")
+] + [
+    pytest.param("cotnet50", target, recipe, marks=pytest.mark.full)
+    for target in ("vulkan", "coreml")
+    for recipe in ("fp16", "int8")
 ]
 
 
@@ -38,13 +44,13 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("model", "recipe"), CASES)
+@pytest.mark.parametrize(("model", "target", "recipe"), CASES)
 def test_real_size_build_is_whole_and_within_its_gates(
-    model: str, recipe: str, photographs: Path, tmp_path: Path
+    model: str, target: str, recipe: str, photographs: Path, tmp_path: Path
 ) -> None:
     request = BuildRequest(
         model=model,
-        target="xnnpack",
+        target=target,
         recipe=recipe,
         calibration=str(photographs),
         out=tmp_path / "artifact",
