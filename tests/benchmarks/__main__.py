@@ -7,7 +7,16 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import accuracy, arm64, callgrind, coreml, latency, lowering, vulkan
+from tests.benchmarks import (
+    accuracy,
+    arm64,
+    callgrind,
+    coreml,
+    latency,
+    lowering,
+    vulkan,
+    vulkan_cost,
+)
 from tests.benchmarks.result import RESULTS, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
@@ -18,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "accuracy": accuracy.run,
     coreml.NAME: coreml.run,
     vulkan.NAME: vulkan.run,
+    vulkan_cost.NAME: vulkan_cost.run,
 }
 
 
