@@ -12,7 +12,7 @@ from tests.benchmarks import (
     arm64,
     callgrind,
     coreml,
-    coreml_real,
+    coreml_cost,
     latency,
     lowering,
     vulkan,
@@ -26,7 +26,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "lowering": lowering.run,
     "accuracy": accuracy.run,
     coreml.NAME: coreml.run,
-    coreml_real.NAME: coreml_real.run,
+    coreml_cost.NAME: coreml_cost.run,
     vulkan.NAME: vulkan.run,
 }
 

@@ -28,7 +28,7 @@ from tests.benchmarks.ranges import Range
 from tests.benchmarks.result import Result
 from tests.benchmarks.subject import REAL_SIZE
 
-NAME = "coreml_real"
+NAME = "coreml-cost"
 RECIPES = ("fp16", "int8")
 IMAGES, ROUNDS = 16, 2
 AIMS = {("conformer_small_patch16", "fp16"): 40.0, ("conformer_small_patch16", "int8"): 150.0}
@@ -127,7 +127,7 @@ def table(costs: list[Cost], ranges: dict[str, list[Range]], load: float) -> str
     """Medians of both ways, then what float16 holds, as Markdown."""
     lines = [
         f"{busy_note(load)} The same exported program to a saved `.mlpackage`, {ROUNDS} times each",
-        "way, alternating in one process: the target's lowering, and plain `ct.convert` and `save`.",
+        "way, alternating in one process: the target's lowering; plain `ct.convert` and `save`.",
         "",
         "| model | recipe | edgeform | plain | of the plain time (aim <= 1) | aim |",
         "|---|---|---|---|---|---|",
