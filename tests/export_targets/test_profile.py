@@ -137,6 +137,13 @@ def test_times_are_in_milliseconds_and_in_proportion(measured: tuple[list[Path],
         assert 0.3 < report.operators.whole_ms / report.phases.execute.p50_ms < 3
 
 
+def test_loading_the_model_is_timed_without_what_python_imports(
+    measured: tuple[list[Path], Any],
+) -> None:
+    for report in reports_of(measured[1]):
+        assert report.load_ms < 500  # a file of 1 MB takes some milliseconds, the imports 3 s
+
+
 def test_ratios_hold_for_every_pair(
     pair: tuple[Path, Path], tmp_path: Path, install: Install, edgeform: EdgeformInProcess
 ) -> None:
