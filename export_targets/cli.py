@@ -62,6 +62,9 @@ InputKind = Annotated[
 OutputKind = Annotated[
     str | None, typer.Option(help="Core ML: class (names for Vision, and logits) or logits.")
 ]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Leave the gates out: nothing is proved.")
+]
 Deployment = Annotated[str | None, typer.Option(help="Core ML: iOS16, iOS17 or iOS18.")]
 
 
@@ -84,9 +87,7 @@ def build(
     minimum_deployment: Deployment = None,
     out: Annotated[Path | None, typer.Option(help="The artifact folder itself.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace another artifact.")] = False,
-    no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Leave the gates out: nothing is proved.")
-    ] = False,
+    no_verify: NoVerify = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
