@@ -68,6 +68,8 @@ def _quiet_libraries() -> None:
     """Hide other libraries' chatter; ``--debug`` shows it."""
     from export_targets.doctor import outside_tested_range
 
+    # of executorch's Core ML compiler, which sets its logger's level by it when it is imported
+    os.environ.setdefault("ET_COREML_LOG_LEVEL", "ERROR")
     warnings.simplefilter("ignore")
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
