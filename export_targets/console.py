@@ -19,6 +19,7 @@ from edge_models.errors import InputError, RunnerError
 # Loggers, "" being the root of all.
 CHATTY = ("", "torch", "torch.utils._pytree", "torchao", "executorch", "coremltools")
 DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+FAULT = "This is a fault of edgeform: nothing was replaced, and --debug shows where it is."
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
 
 
@@ -39,26 +40,28 @@ def run(app: typer.Typer) -> NoReturn:
     except USAGE_ERROR as error:
         _complain(error.format_message(), "See edgeform COMMAND --help.", as_json)
         code = BAD_INPUT
-    except RunnerError as error:
-        _complain(f"The saved file does not run: {error}.", "Nothing was replaced.", as_json)
-        code = GATE_FAILED
-    except (InputError, OSError, ImportError) as error:
+    except Exception as error:  # whatever it is, a user sees what and a remedy
         if debug:
             traceback.print_exc()
         _complain(*_explained(error), as_json)
-        code = BAD_INPUT
+        code = GATE_FAILED if isinstance(error, RunnerError) else BAD_INPUT
     if code == INTERRUPTED:  # typer returns it for Ctrl-C in a command
         _complain("Interrupted.", "Nothing was replaced.", as_json)
     sys.exit(code)
 
 
-def _explained(error: InputError | OSError | ImportError) -> tuple[str, str]:
+def _explained(error: Exception) -> tuple[str, str]:
     """What is wrong, and the remedy."""
     if isinstance(error, InputError):
         return error.what, error.remedy
+    if isinstance(error, RunnerError):
+        return f"The saved file does not run: {error}.", "Nothing was replaced."
     if isinstance(error, ImportError):
         return f"{error}.", "`edgeform doctor` says what is missing here."
-    return f"{error}.", "Check the path, rights and space."
+    if isinstance(error, OSError):
+        return f"{error}.", "Check the path, rights and space."
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"{type(error).__name__}: {first}", FAULT
 
 
 def _quiet_libraries() -> None:

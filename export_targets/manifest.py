@@ -76,7 +76,9 @@ class TargetSection(Section):
 
 
 class FloatModule(Section):
-    """Operators of a module that compute in float at INT8, and the rule that says so."""
+    """Operators of a module that compute in float at INT8, or whose weights stay float where a
+    recipe compresses them, and the rule that says so.
+    """
 
     module: str
     operators: dict[str, int]
