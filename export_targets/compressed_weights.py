@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quantize.recipe import StoredWeights
+from export_targets.interpret.mil.program import Program
+from export_targets.manifest import FloatModule
+from quantize.recipe import Recipe, StoredWeights
 
 PRODUCTS = ("conv", "linear")  # whose weights are compressed
 
@@ -32,13 +34,13 @@ def compress(model: Any, weights: StoredWeights) -> Any:
 def decompressed(model: Any, program: torch.export.ExportedProgram) -> dict[str, Tensor]:
     """The parameters of an exported program as a compressed model holds them, by name, float32.
 
-    coremltools' own decompression gives them. Raises ValueError where a weight of a convolution or
-    linear is not among the model's compressed constants.
+    coremltools' own decompression gives them. Raises ValueError where the model holds a weight
+    under another name or shape: its numbers are then not known.
     """
     held: dict[str, Tensor] = {}
     for operation in model._mil_program.functions["main"].operations:
         for output in operation.outputs:
-            name = output.name.split("_to_fp16")[0]
+            name = _plain(output.name)
             if operation.op_type.startswith("constexpr_"):
                 held[name] = _tensor(operation.materialized_val_inference())
             elif operation.op_type == "const" and isinstance(output.val, np.ndarray):
@@ -52,7 +54,9 @@ def decompressed(model: Any, program: torch.export.ExportedProgram) -> dict[str,
     lost = [name for name, value in program.named_parameters() if value.dim() > 1]
     lost = [name for name in lost if name not in found]
     if lost:
-        raise ValueError(f"the compressed program does not hold the weight {lost[0]}")
+        raise ValueError(
+            f"the compressed program does not hold under its name the weight {lost[0]}"
+        )
     return found
 
 
@@ -60,16 +64,40 @@ def _tensor(value: Any) -> Tensor:
     return torch.from_numpy(value.copy()).float()
 
 
-def uncompressed(program: Any) -> list[str]:
-    """The convolutions and linears of a saved program whose weights are not compressed."""
+def uncompressed(saved: Program) -> list[tuple[str, str]]:
+    """The convolutions and linears of a saved program whose weights are not compressed: operator
+    and weight by their names in the program.
+    """
     compressed = {
         name
-        for operation in program.operations
+        for operation in saved.operations
         if operation.type.startswith("constexpr_")
         for name, _ in operation.results
     }
+    weights = [(o.type, o.arguments["weight"]) for o in saved.operations if o.type in PRODUCTS]
     return [
-        operation.results[0][0]
-        for operation in program.operations
-        if operation.type in PRODUCTS and operation.arguments["weight"] not in compressed
+        (kind, weight if isinstance(weight, str) else "")
+        for kind, weight in weights
+        if weight not in compressed
     ]
+
+
+def exceptions(
+    saved: Program, program: torch.export.ExportedProgram, recipe: Recipe
+) -> tuple[FloatModule, ...]:
+    """The modules of an exported program whose weights a saved one holds uncompressed, and why."""
+    parameters = program.graph_signature.inputs_to_parameters
+    rule = f"recipe {recipe.name}: coremltools' optimizer leaves this weight as it is"
+    return tuple(
+        FloatModule(
+            module=parameters.get(_plain(weight), weight).removesuffix(".weight"),
+            operators={kind: 1},
+            rule=rule,
+        )
+        for kind, weight in uncompressed(saved)
+    )
+
+
+def _plain(name: str) -> str:
+    """A constant's name without what the converter to float16 adds to it."""
+    return name.split("_to_fp16")[0]

@@ -105,7 +105,7 @@ def describe(
         ),
         recipe=plan.recipe.name,
         target=manifest.TargetSection(name=plan.target.name, options=dict(plan.options)),
-        float_modules=stayed_float,
+        float_modules=stayed_float + lowered.float_modules,
         delegation=lowered.delegation,
         calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,
         golden=manifest.GoldenSection(samples=len(golden), source=images.golden.source),

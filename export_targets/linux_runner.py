@@ -22,7 +22,11 @@ PROGRAM = "edgeform-runner"
 ARM64_COMPILER = "aarch64-linux-gnu-g++"
 ARM64_WHEEL = "manylinux_2_28_aarch64"
 ARCHITECTURES = {"x86-64": "x86_64", "arm64": "aarch64"}  # as runners, and as Linux names them
-HEADERS = {"nlohmann/json.hpp": "nlohmann-json3-dev", "stb/stb_image.h": "libstb-dev"}
+HEADERS = {
+    "nlohmann/json.hpp": "nlohmann-json3-dev",
+    "stb/stb_image.h": "libstb-dev",
+    "CLI/CLI.hpp": "libcli11-dev",
+}
 # Tool: the Debian package that brings it.
 TOOLS = {"cmake": "cmake", "make": "make"}
 CROSS_TOOLS = {ARM64_COMPILER: "g++-aarch64-linux-gnu", "qemu-aarch64": "qemu-user"}

@@ -76,7 +76,9 @@ class TargetSection(Section):
 
 
 class FloatModule(Section):
-    """Operators of a module that compute in float at INT8, and the rule that says so."""
+    """Operators of a module that compute in float at INT8, or whose weights stay float where a
+    recipe compresses them, and the rule that says so.
+    """
 
     module: str
     operators: dict[str, int]
@@ -196,3 +198,7 @@ def toolchain(backends: Iterable[str]) -> dict[str, str]:
 def to_json(content: Mapping[str, Any]) -> str:
     """Stable, readable JSON without NaN."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(json_schema(), end="")

@@ -168,7 +168,7 @@ def quiet_converter() -> Iterator[None]:
     """While open, coremltools shows no progress of its own for each of its pipelines."""
     from coremltools.converters.mil.frontend.torch import ops
     from coremltools.converters.mil.mil.passes import pass_pipeline
-    from coremltools.optimize.coreml import _post_training_quantization as optimizers
+    from coremltools.optimize.coreml import _quantization_passes as optimizers
 
     def plain(items: Iterable[Any], **_: object) -> Iterable[Any]:
         return items

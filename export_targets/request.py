@@ -119,6 +119,8 @@ def resolve(request: BuildRequest) -> Plan:
     options = target.choose(recipe, request.options)
     named(dict.fromkeys(FORMS), "form", request.form)
     named(dict.fromkeys(HEADS), "choice of heads", request.heads)
+    if request.heads == "both" and not spec.two_heads:
+        raise InputError(f"The model {spec.name} has one head.", "Leave --heads both away.")
     height, width = size = request.size or spec.input.size
     if height < STRIDE or width < STRIDE or height % STRIDE or width % STRIDE:
         raise InputError(
@@ -171,6 +173,8 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
     """Read the calibration and golden images of a plan, and report files that cannot be read."""
     request = plan.request
     source = request.calibration if plan.recipe.needs_calibration else None
+    if source is None and request.calibration is not None:
+        reporter.note(f"{plan.recipe.name} needs no calibration: {request.calibration} is not read")
     samples = request.calibration_samples * request.batch
     golden = GOLDEN_SAMPLES * request.batch
     total = samples + golden if source not in (None, SYNTHETIC) else 0

@@ -15,7 +15,7 @@ from edge_models.parity import Gate
 from edge_models.registry import collect, named
 from edge_models.spec import FloatRule, InputSpec, ModelSpec
 from export_targets import targets
-from export_targets.manifest import Delegation
+from export_targets.manifest import Delegation, FloatModule
 from quantize.recipe import Recipe, all_recipes
 
 if TYPE_CHECKING:
@@ -52,14 +52,15 @@ class DelegatedOperator:
 @dataclass(frozen=True)
 class Lowered:
     """What a lowering did: what was delegated, the delegated operators in their order, the
-    parameters by name as the file holds them where it compresses them, and what the user should
-    know about the file, a line each.
+    parameters by name as the file holds them where it compresses them, what the user should know
+    about the file, a line each, and the modules that the lowering left float.
     """
 
     delegation: Delegation
     operators: tuple[DelegatedOperator, ...]
     weights: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    float_modules: tuple[FloatModule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,16 @@
-// An image as the model wants it: the rule of apps/README.md, to the byte what the Python side does.
+// An image as the model wants it: the rule of apps/README.md, to the bit what the Python side does.
 #pragma once
-
-#include <vector>
 
 #include "artifact.h"
 
-// Pixels of 8 bits, row by row, three bytes (red, green, blue) a pixel.
 struct Image {
   int width, height;
-  Bytes bytes;
+  Bytes bytes;  // row by row: red, green, blue
 };
 
-// Decodes a PNG or JPEG file to upright RGB: transparency over black, 16-bit grey scaled. Throws
-// InputError for what cannot be decoded and, before its pixels are allocated, for what is too large.
+// A PNG or JPEG file as upright RGB, transparency over black. A platform has a decoder of its own.
+// Throws InputError, for what is too large before its pixels are allocated.
 Image decode(const Bytes& file);
 
-// Resized so that the crop window is covered, then the window.
-Image resize_and_crop(const Image& image, const Manifest& manifest);
-
-// Writes the image as every image of the batch, float32 NCHW, into `input`.
-void prepare(const Image& image, const Manifest& manifest, std::vector<float>& input);
+// Writes the image, resized, cropped and normalized, as every image of `input`: float32 NCHW.
+void prepare(const Image& image, const Artifact& artifact, Floats& input);

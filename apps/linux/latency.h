@@ -1,8 +1,6 @@
 // Measuring: the LatencyReport of apps/README.md, and the turns that `edgeform profile` asks for.
 #pragma once
 
-#include <string>
-
 #include "artifact.h"
 
 struct Settings {
@@ -10,7 +8,7 @@ struct Settings {
   unsigned threads = 0;  // 0: the runtime's own choice
 };
 
-// Measures and writes the report as JSON to `out`. Throws InputError under emulation.
+// Measures and writes the report as JSON to `out`. Throws InputError.
 void bench(const Artifact& artifact, const Bytes& image, const Settings& settings,
            const std::string& out);
 
@@ -18,7 +16,5 @@ void bench(const Artifact& artifact, const Bytes& image, const Settings& setting
 // its end with the peak memory.
 void turns(const Artifact& artifact, const Settings& settings);
 
-// Whether qemu translates this ARM64 program, and whether its processor is one whose kernels it
-// computes wrongly. Throws InputError for the latter.
-bool emulated();
-void refuse_wrong_emulation();
+// Throws InputError under an emulator whose results are wrong and, where they are `timed`, any.
+void refuse_emulation(bool timed);

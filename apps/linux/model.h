@@ -1,25 +1,23 @@
 // A .pte on the ExecuTorch runtime.
 #pragma once
 
-#include <memory>
-#include <vector>
+#include <executorch/extension/module/module.h>
 
 #include "artifact.h"
 
 class Model {
  public:
-  // Loads the artifact's model until it can run. `threads` 0 leaves their number to the runtime.
+  // Loads the artifact's model until it can run; 0 threads leaves their number to the runtime.
   // Throws InputError where the runtime refuses the file or it is not what the manifest says.
   Model(const Artifact& artifact, unsigned threads);
-  ~Model();
 
-  // The logits (heads, rows, classes) of one input.
-  std::vector<float> run(std::vector<float>& input);
+  Floats run(Floats& input);  // logits: heads x batch x classes
   unsigned threads() const;
 
  private:
-  struct Runtime;
-  std::unique_ptr<Runtime> runtime_;
+  const Artifact& artifact_;
+  const Bytes bytes_;  // they stay: the program and its constants point into them
+  executorch::extension::Module module_;
 };
 
 struct Class {
@@ -27,5 +25,5 @@ struct Class {
   double probability;
 };
 
-// The five most probable classes of one row; two heads are averaged.
-std::vector<Class> top_classes(const std::vector<float>& logits, const Manifest& manifest, int row);
+// The five most probable classes of an image of the batch; two heads are averaged.
+std::vector<Class> top_classes(const Floats& logits, const Artifact& artifact, int image);

@@ -1,54 +1,39 @@
 #include "sha256.h"
 
 #include <array>
-#include <cmath>
-#include <cstdio>
 
 namespace {
 
-constexpr size_t kBlock = 64;
+// The fractional parts of the square and cube roots of the first primes.
+constexpr std::array<uint32_t, 8> kStart = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                            0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+constexpr std::array<uint32_t, 64> kRound = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-uint32_t rotate(uint32_t value, int bits) { return value >> bits | value << (32 - bits); }
+uint32_t turn(uint32_t value, int bits) { return value >> bits | value << (32 - bits); }
 
-// The first 32 bits of the fractional part, as the standard derives its constants from roots of
-// primes: long double has 64 bits of mantissa on x86-64 and 113 on ARM64, more than the 35 needed.
-uint32_t fraction(long double root) {
-  return static_cast<uint32_t>((root - std::floor(root)) * 4294967296.0L);
-}
-
-struct Constants {
-  std::array<uint32_t, 8> start;
-  std::array<uint32_t, 64> round;
-
-  Constants() {
-    size_t found = 0;
-    for (int number = 2; found < round.size(); ++number) {
-      bool prime = true;
-      for (int factor = 2; factor * factor <= number; ++factor) prime &= number % factor != 0;
-      if (!prime) continue;
-      if (found < start.size()) start[found] = fraction(std::sqrt(static_cast<long double>(number)));
-      round[found++] = fraction(std::cbrt(static_cast<long double>(number)));
-    }
-  }
-};
-
-void add_block(std::array<uint32_t, 8>& state, const uint8_t* block, const Constants& constants) {
-  std::array<uint32_t, 64> words;
-  for (size_t i = 0; i < 16; ++i) {
-    words[i] = uint32_t{block[4 * i]} << 24 | uint32_t{block[4 * i + 1]} << 16 |
-               uint32_t{block[4 * i + 2]} << 8 | block[4 * i + 3];
+void add_block(std::array<uint32_t, 8>& state, const uint8_t* block) {
+  std::array<uint32_t, 64> w;
+  for (size_t i = 0; i < 16; ++i, block += 4) {
+    w[i] = uint32_t{block[0]} << 24 | uint32_t{block[1]} << 16 | uint32_t{block[2]} << 8 | block[3];
   }
   for (size_t i = 16; i < 64; ++i) {
-    const uint32_t a = words[i - 15], b = words[i - 2];
-    words[i] = words[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + words[i - 7] +
-               (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+    const uint32_t a = w[i - 15], b = w[i - 2];
+    w[i] = w[i - 16] + (turn(a, 7) ^ turn(a, 18) ^ a >> 3) + w[i - 7] +
+           (turn(b, 17) ^ turn(b, 19) ^ b >> 10);
   }
   auto [a, b, c, d, e, f, g, h] = state;
   for (size_t i = 0; i < 64; ++i) {
-    const uint32_t one = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                         ((e & f) ^ (~e & g)) + constants.round[i] + words[i];
-    const uint32_t two =
-        (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+    const uint32_t one =
+        h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + kRound[i] + w[i];
+    const uint32_t two = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
     h = g, g = f, f = e, e = d + one, d = c, c = b, b = a, a = one + two;
   }
   const std::array<uint32_t, 8> added{a, b, c, d, e, f, g, h};
@@ -58,24 +43,19 @@ void add_block(std::array<uint32_t, 8>& state, const uint8_t* block, const Const
 }  // namespace
 
 std::string sha256(const std::vector<uint8_t>& bytes) {
-  static const Constants constants;
-  auto state = constants.start;
-  const size_t whole = bytes.size() / kBlock * kBlock;
-  for (size_t at = 0; at < whole; at += kBlock) add_block(state, bytes.data() + at, constants);
-
-  // the rest, a one bit, zeros, and the length in bits
+  auto state = kStart;
+  const size_t whole = bytes.size() / 64 * 64;
+  for (size_t at = 0; at < whole; at += 64) add_block(state, bytes.data() + at);
+  // The rest, a one, zeros, and the length in bits.
   std::vector<uint8_t> rest(bytes.begin() + static_cast<std::ptrdiff_t>(whole), bytes.end());
   rest.push_back(0x80);
-  while (rest.size() % kBlock != kBlock - 8) rest.push_back(0);
+  while (rest.size() % 64 != 56) rest.push_back(0);
   const uint64_t bits = 8 * uint64_t{bytes.size()};
   for (int shift = 56; shift >= 0; shift -= 8) rest.push_back(static_cast<uint8_t>(bits >> shift));
-  for (size_t at = 0; at < rest.size(); at += kBlock) add_block(state, rest.data() + at, constants);
-
+  for (size_t at = 0; at < rest.size(); at += 64) add_block(state, rest.data() + at);
   std::string text;
-  for (const uint32_t word : state) {
-    char digits[9];
-    std::snprintf(digits, sizeof digits, "%08x", word);
-    text += digits;
+  for (size_t digit = 0; digit < 64; ++digit) {
+    text += "0123456789abcdef"[state[digit / 8] >> (28 - 4 * (digit % 8)) & 15];
   }
   return text;
 }

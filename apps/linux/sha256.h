@@ -1,9 +1,8 @@
-// SHA-256 (FIPS 180-4), so that the runner needs no cryptography library on the device.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-// The digest of bytes, in lower-case hexadecimal.
+// The SHA-256 of bytes (FIPS 180-4) in hexadecimal. An app takes its platform's.
 std::string sha256(const std::vector<uint8_t>& bytes);

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export_targets.compressed_weights import compress, decompressed
+from export_targets.compressed_weights import compress, decompressed, exceptions
 from export_targets.interpret.mil.read import read_package
 from export_targets.manifest import Delegation
 from export_targets.mlprogram import convert, quiet_converter, saved_in_order
@@ -31,7 +31,8 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         weights = decompressed(model, program)
     with saved_in_order():
         model.save(str(path))
-    operations = read_package(path).operations
+    saved = read_package(path)
+    operations = saved.operations
     return Lowered(
         Delegation(delegates=1, delegated_ops=len(operations), undelegated={}, fallen=()),
         tuple(
@@ -39,6 +40,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
             for index, operation in enumerate(operations)
         ),
         weights,
+        float_modules=exceptions(saved, program, lowering.recipe) if weights else (),
     )
 
 

@@ -12,6 +12,7 @@ from tests.benchmarks import (
     arm64,
     callgrind,
     coreml,
+    coreml_cost,
     latency,
     lowering,
     vulkan,
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "lowering": lowering.run,
     "accuracy": accuracy.run,
     coreml.NAME: coreml.run,
+    coreml_cost.NAME: coreml_cost.run,
     vulkan.NAME: vulkan.run,
     vulkan_cost.NAME: vulkan_cost.run,
 }

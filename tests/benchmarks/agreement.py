@@ -14,7 +14,7 @@ from tests.benchmarks.engines import logits
 from tests.benchmarks.sides import sides_of
 from tests.benchmarks.subject import Subject
 
-DIGITS = ("digits_cotnet_simple", "digits_conformer")
+DIGITS = ("digits_cotnet_simple", "digits_cotnet", "digits_conformer")
 
 
 @dataclass(frozen=True)

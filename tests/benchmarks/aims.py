@@ -3,6 +3,7 @@
 # (family, side, recipe): at least this many times the edge form's time.
 ON_VNNI = {
     ("cotnet", "published", "int8"): 5.0,
+    ("official_cotnet", "published", "int8"): 4.0,
     ("conformer", "published", "int8"): 1.3,
     ("cotnet", "openvino", "int8"): 2.3,
     ("conformer", "openvino", "int8"): 0.9,

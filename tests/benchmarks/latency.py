@@ -16,7 +16,7 @@ from tests.benchmarks.machine import busy_note, describe_machine
 from tests.benchmarks.operators import Kind, outside
 from tests.benchmarks.result import Result
 from tests.benchmarks.sides import Side, sides_of
-from tests.benchmarks.subject import REAL_SIZE, Subject, real_size
+from tests.benchmarks.subject import TIMED, Subject, real_size
 
 RECIPES = ("fp32", "int8")
 KINDS = 14  # rows of the operators' table
@@ -44,7 +44,7 @@ class Row:
 
 def run() -> Result:
     """Build what is missing, then time each model's sides in one interleaved run."""
-    subjects = [real_size(model) for model in REAL_SIZE]
+    subjects = [real_size(model) for model in TIMED]
     sides = {subject.model: sides_of(subject, RECIPES) for subject in subjects}
     trained = agreement.measure_agreement()
     machine, parts = describe_machine(), []

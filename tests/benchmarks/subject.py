@@ -20,6 +20,7 @@ from tests.photographs import write_calibration
 
 TARGET = "xnnpack"
 REAL_SIZE = ("cotnet50_simple", "conformer_small_patch16")
+TIMED = (*REAL_SIZE, "cotnet50")
 PACKAGES = tuple(Path(name) for name in ("edge_models", "quantize", "export_targets"))
 
 

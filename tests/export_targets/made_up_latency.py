@@ -80,3 +80,7 @@ def content() -> dict[str, Any]:
     }
     copied: dict[str, Any] = json.loads(json.dumps(report))
     return copied
+
+
+def reports_of(document: Any) -> list[LatencyReport]:
+    return [LatencyReport.model_validate(content) for content in document["latency"]]

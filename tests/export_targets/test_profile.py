@@ -1,44 +1,21 @@
-"""``profile``: reports of a real runtime and of made-up ones, and what an end in between leaves."""
+"""``profile`` with runners that are made up, what it refuses, and reports that it takes in."""
 
-import json
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from export_targets import artifact, baseline, profile
+from export_targets import artifact, baseline
 from export_targets.artifact import open_artifact
-from export_targets.latency import OUTSIDE, LatencyReport
 from export_targets.latency_folder import LATENCY, stored_reports
 from export_targets.runner import Runner, all_runners
 from export_targets.runners import host
 from tests.conftest import SMALL, Built, Copied, EdgeformInProcess, Ran
 from tests.export_targets.fake_runner import fake_runner
 from tests.export_targets.made_up import sign_again, write_made_up
-from tests.export_targets.made_up_latency import made_up_report
-
-# profiles with a runner that is made up and takes some seconds a turn
-PROFILING = """
-import sys
-from pathlib import Path
-from export_targets import cli
-from export_targets.runner import all_runners
-from tests.export_targets.fake_runner import fake_runner
-
-seconds, names = float(sys.argv.pop(1)), ("one", "two")
-all_runners()["host"] = fake_runner(dict.fromkeys(names, 4.0), seconds)
-print("waiting", file=sys.stderr, flush=True)
-cli.main()
-"""
-KILLS = 6
+from tests.export_targets.made_up_latency import made_up_report, reports_of
 
 Install = Callable[[Runner], None]
 
@@ -49,92 +26,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     return lambda runner: monkeypatch.setitem(all_runners(), "host", runner)
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """Two artifacts in form."""
-    return write_made_up(tmp_path / "one"), write_made_up(tmp_path / "two", name="other")
-
-
 def one_line(ran: Ran) -> str:
     """What was printed, without the breaks that a table makes."""
     return " ".join(ran.out.split())
-
-
-@pytest.fixture(scope="module")
-def measured(
-    built: Built, published: Ran, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[Path], Any]:
-    """The small model in edge form and as published, measured on the host; folders and document."""
-    folders = [built().folder, Path(published.document["artifact"])]
-    copies = [
-        Path(shutil.copytree(folder, tmp_path_factory.mktemp("measured") / str(index)))
-        for index, folder in enumerate(folders)
-    ]
-    command = [sys.executable, "-m", "export_targets", "profile", *map(str, copies)]
-    options = ["--iterations", "31", "--threads", "1", "--json"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
-    return copies, json.loads(done.stdout)
-
-
-def reports_of(document: Any) -> list[LatencyReport]:
-    return [LatencyReport.model_validate(content) for content in document["latency"]]
-
-
-def test_a_report_of_each_artifact_is_printed_and_kept(measured: tuple[list[Path], Any]) -> None:
-    folders, document = measured
-    reports = reports_of(document)
-    for folder, report in zip(folders, reports, strict=True):
-        assert stored_reports(folder) == {"host-1.json": report}
-        manifest = open_artifact(folder).manifest
-        assert report.artifact == manifest.name
-        assert [report.model_sha256] == [
-            entry.sha256 for entry in manifest.files if entry.path == "model.pte"
-        ]
-        assert (report.iterations, report.warmup, report.interrupted) == (31, 10, False)
-        assert report.runtime.model_dump() == {
-            "backend": "xnnpack",
-            "version": manifest.toolchain["executorch"],
-            "threads": 1,
-        }
-        assert (report.image.width, report.image.height) == (64, 64)
-
-
-def test_the_edge_form_is_faster_than_the_published_one(measured: tuple[list[Path], Any]) -> None:
-    _, document = measured
-    (ratio,) = document["ratios"]
-    edge, published = reports_of(document)
-    assert (ratio["artifact"], ratio["baseline"]) == (edge.artifact, published.artifact)
-    assert ratio["rounds"] == 10  # of three samples; the 31st fills none
-    assert 1 < ratio["low"] <= ratio["value"] <= ratio["high"]
-    assert edge.ratios[0].model_dump() == ratio
-    assert published.ratios[0].value == pytest.approx(1 / ratio["value"])
-
-
-def test_operators_carry_the_models_modules(measured: tuple[list[Path], Any]) -> None:
-    folders, document = measured
-    for folder, report in zip(folders, reports_of(document), strict=True):
-        assert report.operators is not None
-        *rows, outside = report.operators.rows
-        assert outside.operator == OUTSIDE
-        listed = profile.delegated_operators(open_artifact(folder))
-        products = [row for row in listed if row.macs]
-        macs = sum(row.macs for row in products)
-        assert macs >= 0.9 * open_artifact(folder).manifest.model.macs
-        assert sum(row.macs or 0 for row in rows) == macs
-        wanted = [row.module for row in products]
-        assert [row.module for row in rows if row.macs] == wanted
-        undelegated = open_artifact(folder).manifest.delegation.fallen
-        outer = [row.module for row in rows if not row.delegated]
-        assert outer == [item.module for item in undelegated]
-    assert report.operators.delegated_share < 1  # of the published form
-    assert outer
-
-
-def test_times_are_in_milliseconds_and_in_proportion(measured: tuple[list[Path], Any]) -> None:
-    for report in reports_of(measured[1]):
-        assert report.operators is not None
-        # the trace itself takes some time; the network runs a tenth of a millisecond
-        assert 0.3 < report.operators.whole_ms / report.phases.execute.p50_ms < 3
 
 
 def test_ratios_hold_for_every_pair(
@@ -275,86 +169,3 @@ def test_a_phones_report_is_added(
     assert edgeform("profile", pair[1], "--import", path).code == 2
     assert edgeform("profile", *pair, "--import", path).code == 2
     assert edgeform("profile", pair[0], "--import", tmp_path / "absent.json").code == 2
-
-
-def start(seconds: float, *arguments: object) -> subprocess.Popen[str]:
-    """A profile by a made-up runner, which Ctrl-C reaches."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROFILING, str(seconds), "profile", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stderr is not None
-    assert process.stderr.readline() == "waiting\n"
-    return process
-
-
-def children(process: int) -> list[int]:
-    found = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8")
-    return [int(number) for number in found.split()]
-
-
-def wait_for_children(process: subprocess.Popen[str], count: int) -> list[int]:
-    end = time.monotonic() + 30
-    while len(found := children(process.pid)) < count and time.monotonic() < end:
-        time.sleep(0.01)
-    return found
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_ctrl_c_keeps_what_was_measured_and_says_so(pair: tuple[Path, Path]) -> None:
-    with start(0.05, *pair, "--iterations", 100_000, "--json") as process:
-        wait_for_children(process, 2)
-        time.sleep(1.0)  # some rounds of 0.1 s
-        os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    reports = reports_of(json.loads(out))
-    counts = {len(report.phases.execute.samples_ms) for report in reports}
-    assert len(counts) == 1
-    assert f"Interrupted: {counts.pop()} of 100000 samples" in " ".join(err.split())
-    for folder, report in zip(pair, reports, strict=True):
-        assert report.interrupted
-        assert stored_reports(folder) == {"host-1.json": report}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_ctrl_c_before_the_first_round_keeps_nothing(pair: tuple[Path, Path]) -> None:
-    with start(600, *pair, "--json") as process:
-        wait_for_children(process, 2)
-        time.sleep(0.5)
-        os.killpg(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert json.loads(out)["error"]["what"] == "Interrupted."
-    assert not (pair[0] / LATENCY).exists()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_kill_at_any_moment_leaves_whole_artifacts_and_no_process(
-    pair: tuple[Path, Path],
-) -> None:
-    moments = random.Random(0)
-    for _ in range(KILLS):
-        with start(0.0, *pair, "--iterations", 30) as process:
-            time.sleep(moments.uniform(0, 1.5))
-            below = children(process.pid) if process.poll() is None else []
-            process.kill()
-        for folder in pair:
-            assert open_artifact(folder).labels()
-            assert all(not report.interrupted for report in stored_reports(folder).values())
-        end = time.monotonic() + 20
-        while any(Path(f"/proc/{child}").exists() for child in below):
-            assert time.monotonic() < end
-            time.sleep(0.01)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="macOS counts only the process itself")
-def test_peak_memory_is_the_processs_own() -> None:
-    ballast = b"x" * 2**30  # of the parent
-    code = "from export_targets.host_times import peak_memory_bytes; print(peak_memory_bytes())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 2**26 < int(done.stdout) < len(ballast)

@@ -155,8 +155,8 @@ def test_evaluate_refuses_logits_that_are_not_finite(
 def test_a_broken_image_is_named(
     command: str, built: Built, tmp_path: Path, edgeform: EdgeformInProcess
 ) -> None:
-    (tmp_path / "one" / "class").mkdir(parents=True)
-    broken = tmp_path / "one" / "class" / "broken.png"
+    (tmp_path / "one" / "3").mkdir(parents=True)
+    broken = tmp_path / "one" / "3" / "broken.png"
     broken.write_bytes(b"no image")
     ran = edgeform(command, built().folder, "--images", tmp_path / "one")
     assert ran.code == 2
@@ -164,6 +164,15 @@ def test_a_broken_image_is_named(
         f"The image {broken} cannot be read: no known format",
         "Remove or replace it.",
     ]
+
+
+def test_some_classes_whose_names_are_not_in_the_labels_are_refused(
+    built: Built, digit_folders: Path, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    shutil.copytree(digit_folders / "3", tmp_path / "photos" / "three")
+    ran = edgeform("evaluate", built().folder, "--images", tmp_path / "photos")
+    assert ran.code == 2
+    assert "has 1 classes, but the model 10" in ran.err
 
 
 def test_one_class_and_a_folder_with_an_odd_name_can_be_evaluated(

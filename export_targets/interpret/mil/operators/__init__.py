@@ -2,55 +2,30 @@
 
 A tensor argument that MIL makes optional is ``None`` where absent. A function takes and returns
 tensors in memory's types (``types.IN_MEMORY``) and rounds nothing: storage is the executor's.
+Every public function of every module of this folder is an operator.
 """
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
-
-from export_targets.interpret.mil.operators import (
-    arithmetic,
-    comparison,
-    compression,
-    layout,
-    normalization,
-    pooling,
-    products,
-    quantization,
-    reduction,
-    resampling,
-    selection,
-    unary,
-)
 
 Operator = Callable[..., Any]
 
 
-def _operators(module: ModuleType) -> dict[str, Operator]:
-    functions = inspect.getmembers(module, inspect.isfunction)
-    return {
-        name: function
-        for name, function in functions
-        if function.__module__ == module.__name__ and not name.startswith("_")
-    }
+def _operators() -> dict[str, Operator]:
+    """By name. Raises ValueError where two functions have the same one."""
+    found: dict[str, Operator] = {}
+    for entry in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{entry.name}")
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            if function.__module__ != module.__name__ or name.startswith("_"):
+                continue
+            if name in found:
+                raise ValueError(f"the operator {name} is written twice")
+            found[name] = function
+    return found
 
 
-OPERATORS: dict[str, Operator] = {
-    name: function
-    for module in (
-        arithmetic,
-        comparison,
-        compression,
-        layout,
-        normalization,
-        pooling,
-        products,
-        quantization,
-        reduction,
-        resampling,
-        selection,
-        unary,
-    )
-    for name, function in _operators(module).items()
-}
+OPERATORS = _operators()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from export_targets.interpret.mil.operators.broadcast import along
+from export_targets.interpret.mil.broadcast import along
 from export_targets.interpret.mil.types import integers
 from export_targets.interpret.refusal import RefusedError
 

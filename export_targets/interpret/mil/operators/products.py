@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from export_targets.interpret.mil.operators.windows import flat, paddings
 from export_targets.interpret.mil.types import flag, integer, integers
+from export_targets.interpret.mil.windows import flat, paddings
 from export_targets.interpret.refusal import RefusedError
 
 

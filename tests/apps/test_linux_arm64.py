@@ -1,0 +1,51 @@
+"""The C++ runner on ARM64, under qemu where this is another processor."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from export_targets import linux_runner
+from export_targets.runners import linux
+from tests.apps.conftest import ARM, needs_arm
+from tests.conftest import Built, EdgeformInProcess
+
+pytestmark = needs_arm
+
+
+@pytest.mark.usefixtures("arm_binary")
+@pytest.mark.parametrize(("recipe", "least"), [("fp32", 100.0), ("int8", 200.0)])
+def test_arm64_gives_the_same_logits(
+    recipe: str, least: float, built: Built, edgeform: EdgeformInProcess
+) -> None:
+    ran = edgeform("verify", built(recipe=recipe).folder, "--runner", ARM, "--json")
+    assert ran.code == 0, ran.err
+    hop = ran.document["hops"][-1]
+    assert (hop["name"], hop["from"], hop["runner"]) == ("device", "own runner", ARM)
+    assert hop["sqnr_db"] >= least
+    assert hop["top1_agreement"] == 1.0
+
+
+@pytest.mark.skipif(linux_runner.is_native(ARM), reason="this is an ARM64 processor")
+def test_an_emulated_processor_gives_no_times_and_the_wrong_one_nothing(
+    arm_binary: Path, built: Built, edgeform: EdgeformInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = built().folder
+    times = edgeform("profile", folder, "--runner", ARM)
+    assert (times.code, "its processor is emulated" in times.err) == (2, True)
+    emulator = ["qemu-aarch64", "-L", linux.SYSROOT, "-cpu"]
+    for cpu, command, why in (
+        (linux.DEFAULT_CPU, "turns", "emulated processor: its times"),
+        (linux.WRONG_CPU, "selftest", "qemu 7.2 computes wrongly"),
+    ):
+        done = subprocess.run(
+            [*emulator, cpu, str(arm_binary), command, str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert (done.returncode, why in done.stderr) == (2, True), done.stderr
+    monkeypatch.setenv(linux.CPU, linux.WRONG_CPU)
+    wrong = edgeform("verify", folder, "--runner", ARM)
+    assert (wrong.code, "computes wrongly" in wrong.err) == (2, True)
