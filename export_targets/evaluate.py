@@ -81,13 +81,13 @@ def evaluate(
 def read_labelled(artifact: Artifact, folder: Path, limit: int | None) -> LabelledImages:
     """Images of ``folder/<class>/``, ``limit`` of them spread evenly over the classes.
 
-    A class's index is its line in the artifact's labels.txt where every folder's name is one, else
-    its place among the sorted folder names, of which there is one for each of the model's classes.
+    A class's index is its line in the artifact's labels.txt where every folder's name is just one,
+    else its place among the sorted folder names, if there are as many as the model has classes.
     Raises InputError.
     """
     names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     labels = artifact.labels()
-    order = labels if names and set(names) <= set(labels) else names
+    order = labels if names and all(labels.count(name) == 1 for name in names) else names
     pairs = [(path, order.index(name)) for name in names for path in find_images(folder / name)]
     if not pairs:
         raise InputError(

@@ -13,7 +13,7 @@ import torch
 
 from edge_models.digits import digits
 from export_targets import verify
-from export_targets.artifact import LOWERED
+from export_targets.artifact import LABELS, LOWERED
 from export_targets.progress import silent_reporter
 from export_targets.runner import all_runners
 from tests.conftest import Built, Copied, EdgeformInProcess
@@ -173,6 +173,18 @@ def test_some_classes_whose_names_are_not_in_the_labels_are_refused(
     ran = edgeform("evaluate", built().folder, "--images", tmp_path / "photos")
     assert ran.code == 2
     assert "has 1 classes, but the model 10" in ran.err
+
+
+def test_a_class_whose_name_another_has_too_is_refused(
+    built: Built, copied: Copied, digit_folders: Path, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    folder = copied(built().folder)
+    (folder / LABELS).write_text("crane\nkite\ncrane\n3\n4\n5\n6\n7\n8\n9\n", encoding="utf-8")
+    sign_again(folder)
+    shutil.copytree(digit_folders / "0", tmp_path / "photos" / "crane")
+    ran = edgeform("evaluate", folder, "--images", tmp_path / "photos")
+    assert ran.code == 2
+    assert "which of them they are is not known" in ran.err
 
 
 def test_one_class_and_a_folder_with_an_odd_name_can_be_evaluated(

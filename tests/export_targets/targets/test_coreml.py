@@ -17,7 +17,7 @@ from export_targets.interpret.mil.execute import execute
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
 from export_targets.mlprogram import LABEL, LOGITS
-from export_targets.request import BuildRequest, resolve
+from export_targets.request import BuildRequest, resolve, settle
 from tests.conftest import Built
 
 MODEL = "digits_conformer"
@@ -156,6 +156,15 @@ def test_a_class_needs_names_and_a_picture_a_batch_of_one(built: Built, tmp_path
         value = {"input": "image", "output": "class"}[option]
         with pytest.raises(InputError, match=f"The {option} {value} is not possible"):
             built(MODEL, "coreml", "fp32", options={option: value}, **extra)
+
+
+def test_two_classes_of_one_name_are_no_dictionary() -> None:
+    plan = resolve(BuildRequest(MODEL, "coreml", "fp32"))
+    with pytest.raises(InputError, match="Two classes are named 'crane'"):
+        settle(plan, ("crane", "kite", "crane"))
+    assert settle(plan, ("crane", "kite")).options["output"] == "class"
+    logits = resolve(BuildRequest(MODEL, "coreml", "fp32", options={"output": "logits"}))
+    assert settle(logits, ("crane", "kite", "crane")).options["output"] == "logits"
 
 
 def test_float16_storage_is_what_separates_the_two_modes(built: Built) -> None:
