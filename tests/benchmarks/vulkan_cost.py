@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 
+from export_targets.artifact import Artifact
 from export_targets.interpret.vk.graph import Call, Graph, TensorValue
 from export_targets.interpret.vk.read import read_delegate
 from export_targets.request import Form
@@ -23,14 +24,17 @@ KERNEL, GROUPS = 9, 13  # places among the arguments of an INT8 convolution
 
 @dataclass(frozen=True)
 class Row:
-    """One file: its size, the operators of one inference, and their multiply-accumulates by kind
-    of operator.
+    """One file: its size, its delegates, the calls of the program that was delegated (those left
+    outside among them), the operators of one inference and their multiply-accumulates by kind of
+    operator, which are read from a file that is one delegate and are empty for another.
     """
 
     model: str
     form: str
     recipe: str
     megabytes: float
+    delegates: int
+    calls: int
     operators: int
     macs: dict[str, int]
 
@@ -38,7 +42,7 @@ class Row:
     def int8_share(self) -> float:
         """The share of multiply-accumulates in INT8 operators."""
         whole = sum(self.macs.values())
-        return sum(macs for name, macs in self.macs.items() if ".q8ta_" in name) / whole
+        return sum(macs for name, macs in self.macs.items() if ".q8ta_" in name) / max(whole, 1)
 
 
 def run() -> Result:
@@ -46,13 +50,25 @@ def run() -> Result:
     rows = []
     for model in subject.REAL_SIZE:
         measured = subject.real_size(model, "vulkan")
-        for form, recipe in FILES:
-            path = measured.artifact(recipe, form).model
-            graph = read_delegate(path)
-            operators = sum(call.operator != PREPACK for call in graph.calls)
-            size = path.stat().st_size / 1e6
-            rows.append(Row(model, form, recipe, size, operators, multiply_accumulates(graph)))
+        rows += [row(measured.artifact(recipe, form)) for form, recipe in FILES]
     return Result(NAME, table(rows), {"rows": [asdict(row) for row in rows]})
+
+
+def row(artifact: Artifact) -> Row:
+    """An artifact's row."""
+    manifest = artifact.manifest
+    delegation = manifest.delegation
+    graph = read_delegate(artifact.model) if delegation.whole else Graph((), (), (), ())
+    return Row(
+        model=manifest.model.name,
+        form=manifest.form,
+        recipe=manifest.recipe,
+        megabytes=artifact.model.stat().st_size / 1e6,
+        delegates=delegation.delegates,
+        calls=delegation.delegated_ops + sum(delegation.undelegated.values()),
+        operators=sum(call.operator != PREPACK for call in graph.calls),
+        macs=multiply_accumulates(graph),
+    )
 
 
 def multiply_accumulates(graph: Graph) -> dict[str, int]:
@@ -88,17 +104,19 @@ def _shape(graph: Graph, number: int) -> tuple[int, ...]:
 def table(rows: list[Row]) -> str:
     """The rows as Markdown, and where each INT8 file's floats are."""
     lines = [
-        "Saved Vulkan files at 224, random weights. Operators: those of one inference.",
+        "Saved Vulkan files at 224, random weights. Calls: of the program that is delegated; "
+        "operators: of the saved file, for one inference.",
         "",
-        "| model | form | recipe | MB | of FP32 | operators | GMAC | in INT8 |",
-        "|---|---|---|---|---|---|---|---|",
+        "| model | form | recipe | MB | of FP32 | delegates | calls | operators | GMAC | in INT8 |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     whole = {row.model: row.megabytes for row in rows if (row.form, row.recipe) == FILES[1]}
     for row in rows:
         ratio = f"1/{whole[row.model] / row.megabytes:.2f}"
         lines.append(
             f"| {row.model} | {row.form} | {row.recipe} | {row.megabytes:.1f} | {ratio} "
-            f"| {row.operators} | {sum(row.macs.values()) / 1e9:.2f} | {row.int8_share:.1%} |"
+            f"| {row.delegates} | {row.calls} | {row.operators or '-'} "
+            f"| {sum(row.macs.values()) / 1e9:.2f} | {row.int8_share:.1%} |"
         )
     lines += ["", "| model, INT8 | operator | share of the multiply-accumulates |", "|---|---|---|"]
     for row in rows:
