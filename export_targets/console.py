@@ -68,6 +68,8 @@ def _quiet_libraries() -> None:
     """Hide other libraries' chatter; ``--debug`` shows it."""
     from export_targets.doctor import outside_tested_range
 
+    # of executorch's Core ML compiler, which sets its logger's level by it when it is imported
+    os.environ.setdefault("ET_COREML_LOG_LEVEL", "ERROR")
     warnings.simplefilter("ignore")
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -83,11 +85,21 @@ def judged(problems: tuple[str, ...]) -> int:
 
 
 def print_result(document: Any, as_json: bool, table: Callable[[], None]) -> None:
-    """One JSON document, or the table that ``table`` prints."""
-    if as_json:
-        print(json.dumps(document, indent=1, allow_nan=False))
-    else:
-        table()
+    """One JSON document, or the table that ``table`` prints. Ends the program where stdout takes
+    no more.
+    """
+    try:
+        if as_json:
+            print(json.dumps(document, indent=1, allow_nan=False))
+        else:
+            table()
+        sys.stdout.flush()
+    except (OSError, SystemExit) as error:  # rich ends the program itself at a closed pipe
+        # what is still buffered goes nowhere, and not once more to stdout at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = error.strerror if isinstance(error, OSError) else "Broken pipe"
+        print(f"Stdout takes no more: {why}.\nThe result was not printed.", file=sys.stderr)
+        sys.exit(BAD_INPUT)
 
 
 @contextmanager

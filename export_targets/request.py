@@ -149,7 +149,8 @@ def resolve(request: BuildRequest) -> Plan:
 def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
     """The plan with those options changed that its batch, heads and labels rule out.
 
-    Raises InputError where the request asked for one of them by name.
+    Raises InputError where the request asked for one of them by name, and for two classes of one
+    name whose probabilities are the output.
     """
     ruled_out = {}
     if plan.request.batch != 1:
@@ -166,6 +167,13 @@ def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
             )
         if options.get(name) == value:
             options[name] = instead
+    twice = [label for label in labels if labels.count(label) > 1]
+    if twice and options.get("output") == "class":
+        raise InputError(
+            f"Two classes are named {twice[0]!r}: the output class, probabilities by name, "
+            "cannot hold both.",
+            "Name them apart in the labels, or say --output logits.",
+        )
     return replace(plan, options=options)
 
 
