@@ -1,23 +1,26 @@
 """What Vulkan files at 224 cost: bytes, operators, and the share of the work that is INT8."""
 
 import math
+import tempfile
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from export_targets.artifact import Artifact
+import torch
+
+from edge_models.spec import InputSpec
 from export_targets.interpret.vk.graph import Call, Graph, TensorValue
 from export_targets.interpret.vk.read import read_delegate
-from export_targets.request import Form
+from export_targets.manifest import Delegation
+from export_targets.target import Lowering, target_named
+from quantize.recipe import recipe_named
 from tests.benchmarks import subject
 from tests.benchmarks.result import Result
+from tests.benchmarks.subject import Subject
 
 NAME = "vulkan-cost"
-FILES: tuple[tuple[Form, str], ...] = (
-    ("published", "fp32"),
-    ("edge", "fp32"),
-    ("edge", "fp16"),
-    ("edge", "int8"),
-)
+TARGET = "vulkan"
+RECIPES = ("fp32", "fp16", "int8")
 PREPACK = "et_vk.prepack.default"  # runs once, when the file is loaded
 KERNEL, GROUPS = 9, 13  # places among the arguments of an INT8 convolution
 
@@ -49,21 +52,34 @@ def run() -> Result:
     """Both real-size models; the published form for its operators."""
     rows = []
     for model in subject.REAL_SIZE:
-        measured = subject.real_size(model, "vulkan")
-        rows += [row(measured.artifact(recipe, form)) for form, recipe in FILES]
+        measured = subject.real_size(model, TARGET)
+        rows.append(published(measured))
+        for recipe in RECIPES:
+            built = measured.artifact(recipe, "edge")
+            rows.append(row(model, "edge", recipe, built.model, built.manifest.delegation))
     return Result(NAME, table(rows), {"rows": [asdict(row) for row in rows]})
 
 
-def row(artifact: Artifact) -> Row:
-    """An artifact's row."""
-    manifest = artifact.manifest
-    delegation = manifest.delegation
-    graph = read_delegate(artifact.model) if delegation.whole else Graph((), (), (), ())
+def published(measured: Subject) -> Row:
+    """The published form, lowered in FP32; not run, as it need not be one delegate."""
+    sample = torch.zeros(1, 3, *measured.size)
+    program = torch.export.export(measured.published(), (sample,))
+    lowering = Lowering(recipe_named("fp32"), InputSpec(measured.size), {}, (), {})
+    target = target_named(TARGET)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, target.file)
+        lowered = target.lower(program, lowering, path)
+        return row(measured.model, "published", "fp32", path, lowered.delegation)
+
+
+def row(model: str, form: str, recipe: str, path: Path, delegation: Delegation) -> Row:
+    """A file's row."""
+    graph = read_delegate(path) if delegation.whole else Graph((), (), (), ())
     return Row(
-        model=manifest.model.name,
-        form=manifest.form,
-        recipe=manifest.recipe,
-        megabytes=artifact.model.stat().st_size / 1e6,
+        model=model,
+        form=form,
+        recipe=recipe,
+        megabytes=path.stat().st_size / 1e6,
         delegates=delegation.delegates,
         calls=delegation.delegated_ops + sum(delegation.undelegated.values()),
         operators=sum(call.operator != PREPACK for call in graph.calls),
@@ -110,7 +126,7 @@ def table(rows: list[Row]) -> str:
         "| model | form | recipe | MB | of FP32 | delegates | calls | operators | GMAC | in INT8 |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    whole = {row.model: row.megabytes for row in rows if (row.form, row.recipe) == FILES[1]}
+    whole = {row.model: row.megabytes for row in rows if (row.form, row.recipe) == ("edge", "fp32")}
     for row in rows:
         ratio = f"1/{whole[row.model] / row.megabytes:.2f}"
         lines.append(
