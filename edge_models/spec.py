@@ -59,7 +59,8 @@ class ModelSpec:
     key to the published one. ``family`` names the file in ``edge_models/edge`` that makes the edge
     form. ``labels`` are the class names, where they are fixed; ``float_rules`` what INT8 leaves
     float in this model on every target. ``embedded`` is a file in ``edge_models/weights`` for
-    models whose trained weights ship with the package.
+    models whose trained weights ship with the package; ``two_heads`` says that ``build`` gives a
+    module with two outputs.
     """
 
     name: str
@@ -72,3 +73,4 @@ class ModelSpec:
     labels: tuple[str, ...] = ()
     float_rules: tuple[FloatRule, ...] = ()
     embedded: str | None = None
+    two_heads: bool = False

@@ -34,17 +34,19 @@ Trust = Annotated[
 
 @app.command("list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="models, recipes or targets")] = "all",
+    kind: Annotated[
+        str | None, typer.Argument(help="models, recipes or targets; all three without it.")
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
     """The catalogs, and which recipe each target can do."""
     from export_targets.catalogs import KINDS, catalogs
 
-    if kind not in (*KINDS, "all"):
+    if kind not in (*KINDS, None):
         raise InputError(f"There is no list of {kind!r}.", f"Lists: {', '.join(KINDS)}.")
-    found = {name: rows for name, rows in catalogs().items() if kind in (name, "all")}
-    print_result(found if kind == "all" else found[kind], as_json, lambda: show.catalogs(found))
+    found = {name: rows for name, rows in catalogs().items() if kind in (name, None)}
+    print_result(found if kind is None else found[kind], as_json, lambda: show.catalogs(found))
     return DONE
 
 
@@ -59,6 +61,9 @@ InputKind = Annotated[
 ]
 OutputKind = Annotated[
     str | None, typer.Option(help="Core ML: class (names for Vision, and logits) or logits.")
+]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Leave the gates out: nothing is proved.")
 ]
 Deployment = Annotated[str | None, typer.Option(help="Core ML: iOS16, iOS17 or iOS18.")]
 
@@ -82,7 +87,7 @@ def build(
     minimum_deployment: Deployment = None,
     out: Annotated[Path | None, typer.Option(help="The artifact folder itself.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace another artifact.")] = False,
-    no_verify: Annotated[bool, typer.Option("--no-verify")] = False,
+    no_verify: NoVerify = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:

@@ -19,6 +19,7 @@ from edge_models.errors import InputError, RunnerError
 # Loggers, "" being the root of all.
 CHATTY = ("", "torch", "torch.utils._pytree", "torchao", "executorch", "coremltools")
 DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+FAULT = "This is a fault of edgeform: nothing was replaced, and --debug shows where it is."
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
 
 
@@ -39,32 +40,36 @@ def run(app: typer.Typer) -> NoReturn:
     except USAGE_ERROR as error:
         _complain(error.format_message(), "See edgeform COMMAND --help.", as_json)
         code = BAD_INPUT
-    except RunnerError as error:
-        _complain(f"The saved file does not run: {error}.", "Nothing was replaced.", as_json)
-        code = GATE_FAILED
-    except (InputError, OSError, ImportError) as error:
+    except Exception as error:  # whatever it is, a user sees what and a remedy
         if debug:
             traceback.print_exc()
         _complain(*_explained(error), as_json)
-        code = BAD_INPUT
+        code = GATE_FAILED if isinstance(error, RunnerError) else BAD_INPUT
     if code == INTERRUPTED:  # typer returns it for Ctrl-C in a command
         _complain("Interrupted.", "Nothing was replaced.", as_json)
     sys.exit(code)
 
 
-def _explained(error: InputError | OSError | ImportError) -> tuple[str, str]:
+def _explained(error: Exception) -> tuple[str, str]:
     """What is wrong, and the remedy."""
     if isinstance(error, InputError):
         return error.what, error.remedy
+    if isinstance(error, RunnerError):
+        return f"The saved file does not run: {error}.", "Nothing was replaced."
     if isinstance(error, ImportError):
         return f"{error}.", "`edgeform doctor` says what is missing here."
-    return f"{error}.", "Check the path, rights and space."
+    if isinstance(error, OSError):
+        return f"{error}.", "Check the path, rights and space."
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"{type(error).__name__}: {first}", FAULT
 
 
 def _quiet_libraries() -> None:
     """Hide other libraries' chatter; ``--debug`` shows it."""
     from export_targets.doctor import outside_tested_range
 
+    # of executorch's Core ML compiler, which sets its logger's level by it when it is imported
+    os.environ.setdefault("ET_COREML_LOG_LEVEL", "ERROR")
     warnings.simplefilter("ignore")
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -80,11 +85,21 @@ def judged(problems: tuple[str, ...]) -> int:
 
 
 def print_result(document: Any, as_json: bool, table: Callable[[], None]) -> None:
-    """One JSON document, or the table that ``table`` prints."""
-    if as_json:
-        print(json.dumps(document, indent=1, allow_nan=False))
-    else:
-        table()
+    """One JSON document, or the table that ``table`` prints. Ends the program where stdout takes
+    no more.
+    """
+    try:
+        if as_json:
+            print(json.dumps(document, indent=1, allow_nan=False))
+        else:
+            table()
+        sys.stdout.flush()
+    except (OSError, SystemExit) as error:  # rich ends the program itself at a closed pipe
+        # what is still buffered goes nowhere, and not once more to stdout at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = error.strerror if isinstance(error, OSError) else "Broken pipe"
+        print(f"Stdout takes no more: {why}.\nThe result was not printed.", file=sys.stderr)
+        sys.exit(BAD_INPUT)
 
 
 @contextmanager

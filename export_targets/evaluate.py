@@ -81,21 +81,23 @@ def evaluate(
 def read_labelled(artifact: Artifact, folder: Path, limit: int | None) -> LabelledImages:
     """Images of ``folder/<class>/``, ``limit`` of them spread evenly over the classes.
 
-    A class's index is its line in the artifact's labels.txt where every folder's name is one, else
-    its place among the sorted folder names. Raises InputError.
+    A class's index is its line in the artifact's labels.txt where every folder's name is just one,
+    else its place among the sorted folder names, if there are as many as the model has classes.
+    Raises InputError.
     """
     names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     labels = artifact.labels()
-    order = labels if names and set(names) <= set(labels) else names
+    order = labels if names and all(labels.count(name) == 1 for name in names) else names
     pairs = [(path, order.index(name)) for name in names for path in find_images(folder / name)]
     if not pairs:
         raise InputError(
             f"{folder} holds no labelled images.", "Lay them out as one folder a class."
         )
-    if len(order) > artifact.manifest.model.classes:
+    if len(order) != artifact.manifest.model.classes:
         raise InputError(
-            f"{folder} has {len(order)} classes, but the model {artifact.manifest.model.classes}.",
-            "Evaluate on the classes that the model was trained on.",
+            f"{folder} has {len(order)} classes, but the model {artifact.manifest.model.classes}: "
+            "which of them they are is not known.",
+            "Give a folder for each class, or name them as the lines of the artifact's labels.",
         )
     if limit is not None and limit < len(pairs):
         pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]

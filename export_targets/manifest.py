@@ -198,3 +198,7 @@ def toolchain(backends: Iterable[str]) -> dict[str, str]:
 def to_json(content: Mapping[str, Any]) -> str:
     """Stable, readable JSON without NaN."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(json_schema(), end="")

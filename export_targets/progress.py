@@ -32,6 +32,7 @@ class Reporter:
             TimeElapsedColumn(),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,  # it would print an empty line
         )
         start = time.monotonic()
         with bar:

@@ -119,6 +119,8 @@ def resolve(request: BuildRequest) -> Plan:
     options = target.choose(recipe, request.options)
     named(dict.fromkeys(FORMS), "form", request.form)
     named(dict.fromkeys(HEADS), "choice of heads", request.heads)
+    if request.heads == "both" and not spec.two_heads:
+        raise InputError(f"The model {spec.name} has one head.", "Leave --heads both away.")
     height, width = size = request.size or spec.input.size
     if height < STRIDE or width < STRIDE or height % STRIDE or width % STRIDE:
         raise InputError(
@@ -147,7 +149,8 @@ def resolve(request: BuildRequest) -> Plan:
 def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
     """The plan with those options changed that its batch, heads and labels rule out.
 
-    Raises InputError where the request asked for one of them by name.
+    Raises InputError where the request asked for one of them by name, and for two classes of one
+    name whose probabilities are the output.
     """
     ruled_out = {}
     if plan.request.batch != 1:
@@ -164,6 +167,13 @@ def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
             )
         if options.get(name) == value:
             options[name] = instead
+    twice = [label for label in labels if labels.count(label) > 1]
+    if twice and options.get("output") == "class":
+        raise InputError(
+            f"Two classes are named {twice[0]!r}: the output class, probabilities by name, "
+            "cannot hold both.",
+            "Name them apart in the labels, or say --output logits.",
+        )
     return replace(plan, options=options)
 
 
@@ -171,6 +181,8 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
     """Read the calibration and golden images of a plan, and report files that cannot be read."""
     request = plan.request
     source = request.calibration if plan.recipe.needs_calibration else None
+    if source is None and request.calibration is not None:
+        reporter.note(f"{plan.recipe.name} needs no calibration: {request.calibration} is not read")
     samples = request.calibration_samples * request.batch
     golden = GOLDEN_SAMPLES * request.batch
     total = samples + golden if source not in (None, SYNTHETIC) else 0

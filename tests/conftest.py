@@ -113,6 +113,7 @@ def edgeform(
             cli.main()
         printed = capsys.readouterr()
         assert isinstance(ended.value.code, int)
+        assert console.FAULT not in printed.out + printed.err
         return Ran(ended.value.code, printed.out, printed.err)
 
     levels = {name: logging.getLogger(name).level for name in console.CHATTY}

@@ -1,8 +1,7 @@
 """Conformer: a convolution branch and a transformer branch that exchange features in every block.
 
 Source: Peng et al., "Conformer: Local Features Coupling Global Representations for Visual
-Recognition" (ICCV 2021) and the published code, pengzhiliang/Conformer. Names and epsilons are the
-published ones, so that the published checkpoints load with ``strict=True``.
+Recognition" (ICCV 2021) and the published code, pengzhiliang/Conformer, whose names these are.
 """
 
 from collections.abc import Mapping
@@ -244,8 +243,7 @@ class Conformer(nn.Module):
         for block in self.blocks():
             x, tokens = block(x, tokens)
         conv_logits = self.conv_cls_head(self.pooling(x).flatten(1))
-        trans_logits = self.trans_cls_head(self.trans_norm(tokens)[:, 0])
-        return [conv_logits, trans_logits]
+        return [conv_logits, self.trans_cls_head(self.trans_norm(tokens)[:, 0])]
 
 
 def read_config(shapes: Mapping[str, Shape]) -> dict[str, Any]:
@@ -302,6 +300,7 @@ def _published(name: str, **config: int) -> ModelSpec:
         read_config=read_config,
         published_key=from_mmpretrain,
         float_rules=FLOAT_RULES,
+        two_heads=True,
     )
 
 
@@ -325,6 +324,7 @@ SPECS = (
         input=DIGITS_INPUT,
         labels=DIGITS_LABELS,
         float_rules=FLOAT_RULES,
+        two_heads=True,
         embedded="digits_conformer.safetensors",
     ),
 )

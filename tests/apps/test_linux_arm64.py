@@ -13,6 +13,15 @@ from tests.conftest import Built, EdgeformInProcess
 pytestmark = needs_arm
 
 
+def emulated(
+    cpu: str, binary: Path, command: str, folder: Path
+) -> subprocess.CompletedProcess[str]:
+    words = ["qemu-aarch64", "-L", linux.SYSROOT, "-cpu", cpu, str(binary), command, str(folder)]
+    return subprocess.run(
+        words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+
+
 @pytest.mark.usefixtures("arm_binary")
 @pytest.mark.parametrize(("recipe", "least"), [("fp32", 100.0), ("int8", 200.0)])
 def test_arm64_gives_the_same_logits(
@@ -27,24 +36,24 @@ def test_arm64_gives_the_same_logits(
 
 
 @pytest.mark.skipif(linux_runner.is_native(ARM), reason="this is an ARM64 processor")
+def test_the_self_test_passes_under_the_emulator(arm_binary: Path, built: Built) -> None:
+    done = emulated(linux.DEFAULT_CPU, arm_binary, "selftest", built(recipe="int8").folder)
+    assert done.returncode == 0, done.stderr
+    assert "16 samples, SQNR 200.0 dB" in done.stdout
+
+
+@pytest.mark.skipif(linux_runner.is_native(ARM), reason="this is an ARM64 processor")
 def test_an_emulated_processor_gives_no_times_and_the_wrong_one_nothing(
     arm_binary: Path, built: Built, edgeform: EdgeformInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = built().folder
     times = edgeform("profile", folder, "--runner", ARM)
     assert (times.code, "its processor is emulated" in times.err) == (2, True)
-    emulator = ["qemu-aarch64", "-L", linux.SYSROOT, "-cpu"]
     for cpu, command, why in (
         (linux.DEFAULT_CPU, "turns", "emulated processor: its times"),
         (linux.WRONG_CPU, "selftest", "qemu 7.2 computes wrongly"),
     ):
-        done = subprocess.run(
-            [*emulator, cpu, str(arm_binary), command, str(folder)],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        done = emulated(cpu, arm_binary, command, folder)
         assert (done.returncode, why in done.stderr) == (2, True), done.stderr
     monkeypatch.setenv(linux.CPU, linux.WRONG_CPU)
     wrong = edgeform("verify", folder, "--runner", ARM)

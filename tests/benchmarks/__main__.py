@@ -7,7 +7,17 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import accuracy, arm64, callgrind, coreml, latency, lowering, vulkan
+from tests.benchmarks import (
+    accuracy,
+    arm64,
+    callgrind,
+    coreml,
+    coreml_cost,
+    latency,
+    lowering,
+    vulkan,
+    vulkan_cost,
+)
 from tests.benchmarks.result import RESULTS, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
@@ -17,7 +27,9 @@ BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "lowering": lowering.run,
     "accuracy": accuracy.run,
     coreml.NAME: coreml.run,
+    coreml_cost.NAME: coreml_cost.run,
     vulkan.NAME: vulkan.run,
+    vulkan_cost.NAME: vulkan_cost.run,
 }
 
 

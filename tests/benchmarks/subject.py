@@ -32,13 +32,14 @@ class Subject:
     size: tuple[int, int]
     checkpoint: Path | None = None
     calibration: str | None = None  # a folder; None for models that bring their own images
+    target: str = TARGET
 
     @property
     def request(self) -> BuildRequest:
         """What is built of it, in INT8 and edge form."""
         return BuildRequest(
             model=self.model,
-            target=TARGET,
+            target=self.target,
             recipe="int8",
             checkpoint=self.checkpoint,
             calibration=self.calibration,
@@ -91,11 +92,11 @@ class Subject:
         return open_artifact(out)
 
 
-def real_size(model: str) -> Subject:
+def real_size(model: str, target: str = TARGET) -> Subject:
     """A model at 224 with seeded random weights, calibrated on scikit-image's photographs."""
     folder = RESULTS / "calibration"
     write_calibration(folder)
-    return Subject(model, (224, 224), calibration=str(folder))
+    return Subject(model, (224, 224), calibration=str(folder), target=target)
 
 
 def digits(model: str) -> Subject:

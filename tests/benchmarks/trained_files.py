@@ -96,7 +96,7 @@ def table(rows: list[Row]) -> list[str]:
     """The rows as lines of Markdown."""
     lines = ["| recipe | MB | agreement | SQNR | conversion |", "|---|---|---|---|---|"]
     return lines + [
-        f"| `{row.recipe}` | {row.megabytes:.1f} | {row.agreement:.0f} % | {row.sqnr_db:.1f} dB "
+        f"| `{row.recipe}` | {row.megabytes:.1f} | {row.agreement:.1f} % | {row.sqnr_db:.1f} dB "
         f"| {row.conversion:.0f} s {row.problem}|"
         for row in rows
     ]

@@ -1,5 +1,6 @@
 """The command line: exit codes, what it says about bad input, and its JSON documents."""
 
+import json
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from edge_models.catalog import model_specs
-from export_targets import cli, doctor
+from export_targets import cli, console, doctor
 from export_targets.target import all_targets, recipes_of
 from quantize.recipe import all_recipes
 from tests.conftest import SMALL, Built, EdgeformInProcess, in_own_process
@@ -50,6 +51,7 @@ BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "size zero": ((*BUILD, "--size", "0"), "0x0", ["32"]),
     "form": ((*BUILD, "--form", "round"), "'round'", ["edge", "published"]),
     "heads": ((*BUILD, "--heads", "three"), "'three'", ["mean", "both"]),
+    "heads of one": ((*BUILD, "--heads", "both"), "one head", ["--heads"]),
     "checkpoint absent": ((*BUILD, "--checkpoint", "none.pth"), "none.pth", ["path"]),
     "checkpoint ending": ((*BUILD, "--checkpoint", "model.onnx"), ".onnx", [".safetensors"]),
     "labels absent": ((*BUILD, "--labels", "none.txt"), "none.txt", ["text file"]),
@@ -64,6 +66,7 @@ BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "no target": (("build", SMALL), "'--target'", ["--help"]),
     "unknown option": ((*BUILD, "--fast"), "--fast", ["--help"]),
     "unknown command": (("sell",), "'sell'", ["--help"]),
+    "list all": (("list", "all"), "'all'", ["models", "recipes", "targets"]),
     "list": (("list", "shoes"), "'shoes'", ["models", "recipes", "targets"]),
 }
 
@@ -203,6 +206,27 @@ def test_a_traceback_is_shown_only_with_debug(debug: bool) -> None:
     assert ran.code == 2
     assert ("Traceback" in ran.err) == debug
     assert "There is no list of 'shoes'." in ran.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--debug",)])
+def test_a_fault_of_the_program_shows_no_traceback_either(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> Any:
+        raise ZeroDivisionError("a second\nline")
+
+    monkeypatch.setattr(doctor, "diagnose", broken)
+    monkeypatch.setattr(sys, "argv", ["edgeform", "doctor", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = capsys.readouterr()
+    assert ended.value.code == 2
+    assert ("Traceback" in printed.err) == ("--debug" in arguments)
+    if "--json" in arguments:
+        error = {"what": "ZeroDivisionError: a second", "remedy": console.FAULT}
+        assert json.loads(printed.out) == {"error": error}
+    else:
+        assert printed.err.endswith(f"ZeroDivisionError: a second\n{console.FAULT}\n")
 
 
 def test_the_installed_program_is_this_command_line() -> None:

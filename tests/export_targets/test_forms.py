@@ -58,7 +58,7 @@ def test_verify_accepts_the_published_form(published: Ran, edgeform: EdgeformInP
     assert edgeform("verify", published.document["artifact"]).code == 0
 
 
-# Core ML files hold generated ids: targets/test_coreml_pte.py compares all the rest
+# Core ML files hold generated ids: test_matrix_coreml_pte.py compares all the rest
 SAME_BYTES = [
     target
     for target in all_targets().values()

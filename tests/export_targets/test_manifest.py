@@ -23,6 +23,7 @@ CONTRACT = """
     delegation.delegated_ops delegation.undelegated calibration selftest.sqnr_db selftest.top1
     files toolchain created
 """.split()  # noqa: SIM905  a list of 41 names reads worse
+ROOT = Path(__file__).parents[2]
 REQUIRED = [name for name in CONTENT if name != "schema_version"]
 
 
@@ -51,6 +52,12 @@ def test_a_missing_field_is_refused_by_reader_and_schema(name: str) -> None:
     with pytest.raises(ValidationError, match=name):
         Manifest.model_validate(content)
     assert f"{name!r} is a required property" in schema_violations(content)
+
+
+def test_the_schema_for_apps_is_the_codes() -> None:
+    # python -m export_targets.manifest > apps/manifest.schema.json
+    published = ROOT / "apps" / "manifest.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == json.loads(json_schema())
 
 
 def test_the_schema_refuses_a_wrong_type() -> None:

@@ -136,6 +136,14 @@ def test_a_file_that_does_not_run_is_reported_without_a_traceback(
     assert "model.pte" in ran.err
 
 
+def test_images_that_the_recipe_does_not_need_are_left_with_a_note(
+    without_lowering: Target, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    ran = edgeform(*COMMAND, "--out", tmp_path / "artifact", "--calibration", "photos")
+    assert ran.code == 0
+    assert "fp32 needs no calibration: photos is not read" in " ".join(ran.err.split())
+
+
 def test_labels_of_the_user_are_deployed(
     without_lowering: Target, tmp_path: Path, edgeform: EdgeformInProcess
 ) -> None:

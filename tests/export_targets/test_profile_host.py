@@ -83,6 +83,13 @@ def test_operators_carry_the_models_modules(measured: tuple[list[Path], Any]) ->
     assert outer
 
 
+def test_loading_the_model_is_timed_without_what_python_imports(
+    measured: tuple[list[Path], Any],
+) -> None:
+    for report in reports_of(measured[1]):
+        assert report.load_ms < 500  # a file of 1 MB takes some milliseconds, the imports 3 s
+
+
 def test_times_are_in_milliseconds_and_in_proportion(measured: tuple[list[Path], Any]) -> None:
     for report in reports_of(measured[1]):
         assert report.operators is not None

@@ -261,6 +261,7 @@ def test_any_arguments_end_with_a_code_of_the_contract(
         ):
             cli.main()
     assert ended.value.code in (0, 2)
+    assert console.FAULT not in printed.getvalue() + errors.getvalue()
     if ended.value.code == 2 and "--json" in arguments:
         assert set(json.loads(printed.getvalue())["error"]) == {"what", "remedy"}
     elif ended.value.code == 2:

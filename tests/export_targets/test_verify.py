@@ -13,7 +13,7 @@ import torch
 
 from edge_models.digits import digits
 from export_targets import verify
-from export_targets.artifact import LOWERED
+from export_targets.artifact import LABELS, LOWERED
 from export_targets.progress import silent_reporter
 from export_targets.runner import all_runners
 from tests.conftest import Built, Copied, EdgeformInProcess
@@ -155,8 +155,8 @@ def test_evaluate_refuses_logits_that_are_not_finite(
 def test_a_broken_image_is_named(
     command: str, built: Built, tmp_path: Path, edgeform: EdgeformInProcess
 ) -> None:
-    (tmp_path / "one" / "class").mkdir(parents=True)
-    broken = tmp_path / "one" / "class" / "broken.png"
+    (tmp_path / "one" / "3").mkdir(parents=True)
+    broken = tmp_path / "one" / "3" / "broken.png"
     broken.write_bytes(b"no image")
     ran = edgeform(command, built().folder, "--images", tmp_path / "one")
     assert ran.code == 2
@@ -164,6 +164,27 @@ def test_a_broken_image_is_named(
         f"The image {broken} cannot be read: no known format",
         "Remove or replace it.",
     ]
+
+
+def test_some_classes_whose_names_are_not_in_the_labels_are_refused(
+    built: Built, digit_folders: Path, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    shutil.copytree(digit_folders / "3", tmp_path / "photos" / "three")
+    ran = edgeform("evaluate", built().folder, "--images", tmp_path / "photos")
+    assert ran.code == 2
+    assert "has 1 classes, but the model 10" in ran.err
+
+
+def test_a_class_whose_name_another_has_too_is_refused(
+    built: Built, copied: Copied, digit_folders: Path, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    folder = copied(built().folder)
+    (folder / LABELS).write_text("crane\nkite\ncrane\n3\n4\n5\n6\n7\n8\n9\n", encoding="utf-8")
+    sign_again(folder)
+    shutil.copytree(digit_folders / "0", tmp_path / "photos" / "crane")
+    ran = edgeform("evaluate", folder, "--images", tmp_path / "photos")
+    assert ran.code == 2
+    assert "which of them they are is not known" in ran.err
 
 
 def test_one_class_and_a_folder_with_an_odd_name_can_be_evaluated(

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from export_targets.interpret.mil.execute import execute
 from tests.export_targets.interpret.built import BUILT, Built
+from tests.export_targets.interpret.built_compressed import COMPRESSED
 from tests.export_targets.interpret.converted import program_of
 
+ALL = BUILT + COMPRESSED
 LABELS = [f"class {i}" for i in range(6)]
 
 
@@ -37,7 +39,7 @@ def converted(case: Built) -> Any:
 
 
 @pytest.mark.parametrize(
-    "case", BUILT, ids=[f"{index}-{case.operator}" for index, case in enumerate(BUILT)]
+    "case", ALL, ids=[f"{index}-{case.operator}" for index, case in enumerate(ALL)]
 )
 def test_a_built_operator_computes_what_torch_computes(case: Built) -> None:
     torch.manual_seed(0)

@@ -1,7 +1,7 @@
 """The target vulkan: what it refuses, and what its files are made of."""
 
 import logging
-from collections.abc import Callable
+import re
 from pathlib import Path
 
 import pytest
@@ -9,58 +9,92 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edge_models.edge import primitives
 from edge_models.errors import InputError
+from edge_models.parity import HopSpec, compare
+from edge_models.spec import InputSpec
+from export_targets.interpret.vk.execute import execute
+from export_targets.interpret.vk.read import read_delegate
+from export_targets.target import Lowering
+from export_targets.targets.vulkan import FORMS, TARGET
 from export_targets.vulkan.faults import FAULTS
-from tests.conftest import Built, EdgeformInProcess
+from quantize.recipe import recipe_named
+from tests.conftest import EdgeformInProcess
 from tests.export_targets.interpret.test_vulkan_operators import lowered
 
 
-class Of(nn.Module):
-    """A convolution on a map, then a function."""
+class Each(nn.Module):
+    """Named layers on the same map: one lowering for all of them."""
 
-    def __init__(self, layer: nn.Module, function: Callable[[Tensor], Tensor] = torch.relu) -> None:
+    def __init__(self, **layers: nn.Module) -> None:
         super().__init__()
-        self.layer, self.function = layer, function
+        self.layers = nn.ModuleDict(layers)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(self.layer(x))
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = torch.relu(x)
+        return [torch.relu(layer(x)) for layer in self.layers.values()]
 
 
 def depthwise(kernel: int, **geometry: int) -> nn.Module:
-    return Of(nn.Conv2d(8, 8, kernel, groups=8, **geometry))  # type: ignore[arg-type]
+    return nn.Conv2d(8, 8, kernel, groups=8, **geometry)  # type: ignore[arg-type]
 
 
-POINTWISE = nn.Conv2d(8, 8, 1)
-REFUSED = {
-    "depthwise of an even kernel": (depthwise(2, padding=1), "convolution of layer: .* depthwise"),
-    "depthwise with stride": (depthwise(3, stride=2, padding=1), "depthwise"),
-    "depthwise without padding": (depthwise(3), "depthwise"),
-    "pointwise with groups": (Of(nn.Conv2d(8, 8, 1, groups=2)), "1x1 convolution with groups"),
-    "narrow groups": (Of(nn.Conv2d(8, 8, 3, groups=4)), "multiple of 4"),
-    "pool without stride": (Of(POINTWISE, lambda x: F.avg_pool2d(x, 2)), "avg_pool2d of .* stride"),
-}
+class Pool(nn.Module):
+    """An average pool that leaves its stride to the operator."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2)
+
+
+REFUSED = (
+    {
+        "even": (depthwise(2, padding=1), "convolution of layers.even: .* depthwise"),
+        "strided": (depthwise(3, stride=2, padding=1), "convolution of layers.strided: .* 3x3"),
+        "bare": (depthwise(3), "convolution of layers.bare: .* with padding"),
+    },
+    {
+        "pointwise": (
+            nn.Conv2d(8, 8, 1, groups=2),
+            "convolution of layers.pointwise: .* 1x1 convolution with groups",
+        ),
+        "narrow": (nn.Conv2d(8, 8, 3, groups=4), "convolution of layers.narrow: .* multiple of 4"),
+        "pool": (Pool(), "avg_pool2d of layers.pool: .* explicit stride"),
+    },
+)
 TAKEN = {
     "depthwise": depthwise(3, padding=1),
     "depthwise of five": depthwise(5, padding=2),
-    "groups of four": Of(nn.Conv2d(8, 8, 3, groups=2)),
-    "strided": Of(nn.Conv2d(8, 8, 1, stride=2)),
-    "pool": Of(POINTWISE, lambda x: F.avg_pool2d(x, 2, 2)),
+    "groups of four": nn.Conv2d(8, 8, 3, groups=2),
+    "strided": nn.Conv2d(8, 8, 1, stride=2),
+    "pool": nn.AvgPool2d(2, 2),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_the_runtime_gets_wrong_is_refused_by_name(name: str, tmp_path: Path) -> None:
-    module, message = REFUSED[name]
+@pytest.mark.parametrize("refused", REFUSED, ids=list)
+def test_what_the_runtime_gets_wrong_is_refused_by_name(
+    refused: dict[str, tuple[nn.Module, str]], tmp_path: Path
+) -> None:
+    module = Each(**{name: layer for name, (layer, _) in refused.items()})
     path = tmp_path / "model.pte"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError) as raised:
         lowered(module.eval(), (torch.randn(1, 8, 8, 8),), path)
+    said = raised.value.what.split("software device")[:-1]  # the evidence of each
+    assert len(said) == len(refused)
+    for line, (_, message) in zip(said, refused.values(), strict=True):
+        assert re.search(message, line)
     assert not path.exists()
 
 
-@pytest.mark.parametrize("name", TAKEN)
-def test_what_it_computes_rightly_is_taken(name: str, tmp_path: Path) -> None:
-    graph = lowered(TAKEN[name].eval(), (torch.randn(1, 8, 8, 8),), tmp_path / "model.pte")
-    assert any("conv" in call.operator for call in graph.calls)
+def test_what_it_computes_rightly_is_taken_and_the_root_logger_left_as_it_was(
+    tmp_path: Path,
+) -> None:
+    root = logging.getLogger()
+    before = root.level, root.handlers[:]
+    graph = lowered(Each(**TAKEN).eval(), (torch.randn(1, 8, 8, 8),), tmp_path / "model.pte")
+    assert (root.level, root.handlers) == before
+    names = [call.operator for call in graph.calls]
+    assert sum("conv" in name for name in names) == 4
+    assert "aten.avg_pool2d.default" in names
 
 
 def test_every_fault_says_how_it_is_known() -> None:
@@ -78,17 +112,32 @@ def test_a_batch_is_refused_before_anything_is_written(
     assert not out.exists()
 
 
-def test_the_root_logger_is_left_as_it_was(tmp_path: Path) -> None:
-    root = logging.getLogger()
-    before = root.level, root.handlers[:]
-    lowered(TAKEN["pool"].eval(), (torch.randn(1, 8, 8, 8),), tmp_path / "model.pte")
-    assert (root.level, root.handlers) == before
+class Tokens(nn.Module):
+    """A layer norm of tokens that a linear made."""
+
+    def __init__(self, norm: type[nn.Module]) -> None:
+        super().__init__()
+        self.linear, self.norm = nn.Linear(16, 32), norm(32, 1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normalized: Tensor = self.norm(self.linear(x))
+        return normalized
 
 
-@pytest.mark.parametrize("model", ["digits_cotnet_simple", "digits_conformer"])
-def test_a_float16_file_is_half_as_large(model: str, built: Built) -> None:
-    sizes = [
-        (built(model, "vulkan", recipe).folder / "model.pte").stat().st_size
-        for recipe in ("fp32", "fp16")
-    ]
-    assert sizes[0] / sizes[1] > 1.7  # the calls themselves are of the same size in both
+@pytest.mark.parametrize(
+    ("norm", "status"),
+    [(FORMS.layer_norm, "passed"), (primitives.LayerNormByLinear, "failed")],
+)
+def test_a_layer_norm_that_overflows_float16_does_not_pass(
+    norm: type[nn.Module], status: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    module = Tokens(norm).eval().requires_grad_(False)
+    x = torch.randn(17, 16) * 1000  # squares beyond 65,504, numbers far within
+    path = tmp_path / "model.pte"
+    lowering = Lowering(recipe_named("fp16"), InputSpec((32, 32)), {}, (), {})
+    TARGET.lower(torch.export.export(module, (x,)), lowering, path)
+    (found,) = execute(read_delegate(path), [x])
+    spec = HopSpec("lower", "edge", "file", TARGET.gates["fp16"].lower)
+    hop = compare(spec, TARGET.runner, module(x)[:, None], found[:, None])
+    assert hop.status == status
