@@ -87,7 +87,8 @@ def test_what_decides_a_cot_layer_stays_float(layer: fx.GraphModule, rule: Float
 
 def test_a_cot_layer_as_published_runs_in_int8(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
-    published, recipe = made(ReferenceCoTLayer, dim=32), recipe_named("int8")
+    published = made(ReferenceCoTLayer, dim=32).requires_grad_(False)
+    recipe = recipe_named("int8")
     images = torch.randn(4, 1, 32, 6, 8, generator=generator)
     graph = exported(published, images[0]).module()
     assert isinstance(graph, fx.GraphModule)
