@@ -24,11 +24,22 @@ MODELS = (
     "cotnext50_2x48d",
     "se_cotnetd_50",
 )
+OFFICIAL = [("cotnet50", "fp16"), ("cotnet50", "int8")]
+VULKAN = [
+    *((model, recipe) for model, _ in sorted(ALWAYS) for recipe in ("fp32", "fp16", "int8")),
+    ("conformer_tiny_patch16", "fp32"),
+    ("conformer_base_patch16", "fp32"),
+    *OFFICIAL,
+]
 CASES = [
-    pytest.param(model, recipe, marks=() if (model, recipe) in ALWAYS else pytest.mark.full)
+    pytest.param(
+        *("xnnpack", model, recipe), marks=() if (model, recipe) in ALWAYS else pytest.mark.full
+    )
     for model in MODELS
     for recipe in ("fp32", "int8", "int8_mixed")
 ]
+CASES += [pytest.param("vulkan", *case, marks=pytest.mark.full) for case in VULKAN]
+CASES += [pytest.param("coreml", *case, marks=pytest.mark.full) for case in OFFICIAL]
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +49,13 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("model", "recipe"), CASES)
+@pytest.mark.parametrize(("target", "model", "recipe"), CASES)
 def test_real_size_build_is_whole_and_within_its_gates(
-    model: str, recipe: str, photographs: Path, tmp_path: Path
+    target: str, model: str, recipe: str, photographs: Path, tmp_path: Path
 ) -> None:
     request = BuildRequest(
         model=model,
-        target="xnnpack",
+        target=target,
         recipe=recipe,
         calibration=str(photographs),
         out=tmp_path / "artifact",
