@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import fx
+from torch import Tensor, fx, nn
 from torch.fx.passes.infra.pass_base import PassResult
 
 from edge_models.spec import FloatRule
@@ -66,6 +66,18 @@ def _shape(argument: object) -> tuple[int, ...]:
     """The shape of a call's result."""
     assert isinstance(argument, fx.Node)
     return tuple(argument.meta["val"].shape)
+
+
+def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
+    """The program of a module for an input like ``x``, with torch's own decomposition of im2col.
+
+    ExecuTorch has no kernel for im2col. No edge form has one; the official CoTNets as published do.
+    """
+    program = torch.export.export(module, (x,))
+    unfold = torch.ops.aten.im2col.default
+    if all(node.target != unfold for node in program.graph.nodes):
+        return program
+    return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
 
 
 def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:

@@ -13,7 +13,7 @@ from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets import artifact, replacement
 from export_targets.contents import describe, write_evidence, write_golden
-from export_targets.graph import float_modules
+from export_targets.graph import exported, float_modules
 from export_targets.hops import judge
 from export_targets.layer_errors import LayerError, layer_errors
 from export_targets.manifest import FloatModule, Manifest
@@ -73,7 +73,7 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
             )
         logits["edge"] = run_eager(module, golden)
     with reporter.stage("Export"):
-        program = torch.export.export(module, (golden[0],))
+        program = exported(module, golden[0])
     stayed_float: tuple[FloatModule, ...] = ()
     layers: tuple[LayerError, ...] = ()
     if plan.recipe.quantized:

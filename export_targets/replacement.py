@@ -15,18 +15,26 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from edge_models.errors import InputError
-from export_targets.artifact import old_of, read_manifest
+from export_targets.artifact import MANIFEST, old_of, read_manifest
 
 
 def check_replaceable(out: Path, manifest_identity: dict[str, object], force: bool) -> None:
-    """Raises InputError where ``out`` holds something other than this artifact, without force."""
-    if force or not out.exists():
+    """Raises InputError where ``out`` holds something other than this artifact. ``force`` lets
+    another or a damaged artifact be replaced, never a folder of something else.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / MANIFEST).is_file():
+        raise InputError(
+            f"{out} exists and is not an artifact of edgeform.", "Choose another --out."
+        )
+    if force:
         return
     try:
         identity = read_manifest(out).identity
     except InputError as error:
         raise InputError(
-            f"{out} exists and is not an artifact of edgeform.",
+            f"{out} holds an artifact that cannot be read: {error.what}",
             "Choose another --out, or say --force to replace it.",
         ) from error
     differing = [key for key, value in manifest_identity.items() if identity.get(key) != value]

@@ -24,10 +24,12 @@ MODELS = (
     "cotnext50_2x48d",
     "se_cotnetd_50",
 )
+OFFICIAL = [("cotnet50", "fp16"), ("cotnet50", "int8")]
 VULKAN = [
     *((model, recipe) for model, _ in sorted(ALWAYS) for recipe in ("fp32", "fp16", "int8")),
     ("conformer_tiny_patch16", "fp32"),
     ("conformer_base_patch16", "fp32"),
+    *OFFICIAL,
 ]
 CASES = [
     pytest.param(
@@ -35,7 +37,9 @@ CASES = [
     )
     for model in MODELS
     for recipe in ("fp32", "int8", "int8_mixed")
-] + [pytest.param("vulkan", model, recipe, marks=pytest.mark.full) for model, recipe in VULKAN]
+]
+CASES += [pytest.param("vulkan", *case, marks=pytest.mark.full) for case in VULKAN]
+CASES += [pytest.param("coreml", *case, marks=pytest.mark.full) for case in OFFICIAL]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from edge_models.errors import InputError
 from export_targets import replacement
-from export_targets.artifact import open_artifact
+from export_targets.artifact import MANIFEST, open_artifact
 from export_targets.replacement import check_replaceable, publish, staging
 from tests.export_targets.made_up import CONTENT, made_up_manifest, write_made_up
 
@@ -40,12 +40,25 @@ def test_another_artifact_only_with_force(key: str, change: dict[str, Any], tmp_
     check_replaceable(out, IDENTITY, force=True)
 
 
-def test_a_foreign_folder_only_with_force(tmp_path: Path) -> None:
+@pytest.mark.parametrize("force", [False, True])
+def test_a_foreign_folder_is_never_replaced(force: bool, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
     with pytest.raises(InputError, match="not an artifact") as error:
-        check_replaceable(tmp_path, IDENTITY, force=False)
+        check_replaceable(tmp_path, IDENTITY, force)
     assert "--out" in error.value.remedy
-    check_replaceable(tmp_path, IDENTITY, force=True)
+
+
+def test_a_damaged_artifact_only_with_force(tmp_path: Path) -> None:
+    out = write_made_up(tmp_path / "artifact")
+    (out / MANIFEST).write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be read") as error:
+        check_replaceable(out, IDENTITY, force=False)
+    assert "--force" in error.value.remedy
+    check_replaceable(out, IDENTITY, force=True)
+
+
+def test_an_empty_folder_is_free(tmp_path: Path) -> None:
+    check_replaceable(tmp_path, IDENTITY, force=False)
 
 
 def test_staging_stands_beside_the_final_name_and_goes_away(tmp_path: Path) -> None:

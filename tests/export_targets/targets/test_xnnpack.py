@@ -1,6 +1,7 @@
 """What XNNPACK's quantizer does beyond the library's own."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,10 +10,13 @@ from torch import fx, nn
 from edge_models.edge import OfficialCoTLayer
 from edge_models.edge.folding import affine_of
 from edge_models.edge.primitives import StemByColumnPairs
+from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
-from edge_models.spec import FloatRule
-from export_targets.graph import module_classes, operator_name
-from export_targets.targets.xnnpack import FLOAT_RULES, FORMS, quantizer
+from edge_models.spec import FloatRule, InputSpec
+from export_targets.graph import exported, module_classes, operator_name
+from export_targets.runners import host
+from export_targets.target import Lowering
+from export_targets.targets.xnnpack import FLOAT_RULES, FORMS, lower, quantizer
 from quantize.pt2e import quantize
 from quantize.recipe import recipe_named
 from tests.edge_models.layers import made
@@ -79,3 +83,20 @@ def test_what_decides_a_cot_layer_stays_float(layer: fx.GraphModule, rule: Float
     inside = [user for node in ruled for user in node.users if "quantize" in str(user.target)]
     outputs = {node for node in ruled if not set(node.users) & set(ruled)}
     assert {node.args[0] for node in inside} <= outputs
+
+
+def test_a_cot_layer_as_published_runs_in_int8(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    published = made(ReferenceCoTLayer, dim=32).requires_grad_(False)
+    recipe = recipe_named("int8")
+    images = torch.randn(4, 1, 32, 6, 8, generator=generator)
+    graph = exported(published, images[0]).module()
+    assert isinstance(graph, fx.GraphModule)
+    assert not [*calls(graph, "im2col")]
+    quantized = quantize(graph, quantizer(recipe, FLOAT_RULES), images, lambda: None)
+    path = tmp_path / "model.pte"
+    program = torch.export.export(quantized, (images[0],))
+    lower(program, Lowering(recipe, InputSpec(), {}, (), {}), path)
+    with torch.no_grad():
+        expected = published(images[0].clone()).flatten(1)
+    assert measure(expected, host.load(path)(images[0]).flatten(1)).sqnr_db > 15
