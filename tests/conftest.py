@@ -1,9 +1,12 @@
 """What the tests share: artifacts built once a session, copies to damage, the command line."""
 
+import fcntl
+import hashlib
 import importlib
 import json
 import logging
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -53,8 +56,15 @@ class Ran:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Builds a request when it is first asked for, and gives the same result from then on."""
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run that all of its worker processes see."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def built(shared_folder: Path) -> Built:
+    """Builds a request when a worker first asks for it; from then on all get the same result."""
     results: dict[BuildRequest, BuildResult] = {}
 
     def build(
@@ -62,14 +72,26 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     ) -> BuildResult:
         request = BuildRequest(model=model, target=target, recipe=recipe, **options)
         if request not in results:
-            out = tmp_path_factory.mktemp(f"{model}-{target}-{recipe}") / "artifact"
-            with pytest.MonkeyPatch.context() as patch:
-                for runner in (host.RUNNER, *interpreter.RUNNER):  # also where a test has another
-                    patch.setitem(all_runners(), runner.name, runner)
-                results[request] = pipeline.build(replace(request, out=out), silent_reporter())
+            results[request] = _built_once(request, shared_folder)
         return results[request]
 
     return build
+
+
+def _built_once(request: BuildRequest, folder: Path) -> BuildResult:
+    digest = hashlib.sha256(repr(request).encode()).hexdigest()[:8]
+    place = folder / f"{request.model}-{request.target}-{request.recipe}-{digest}"
+    place.mkdir(exist_ok=True)
+    kept = place / "result.pickle"
+    with (place / "lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for runner in (host.RUNNER, *interpreter.RUNNER):  # also where a test has another
+            patch.setitem(all_runners(), runner.name, runner)
+        if not kept.exists():
+            request = replace(request, out=place / "artifact")
+            kept.write_bytes(pickle.dumps(pipeline.build(request, silent_reporter())))
+    result: BuildResult = pickle.loads(kept.read_bytes())
+    return result
 
 
 @pytest.fixture(scope="session")
