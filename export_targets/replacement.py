@@ -20,9 +20,9 @@ from export_targets.artifact import MANIFEST, old_of, read_manifest
 
 def check_replaceable(out: Path, manifest_identity: dict[str, object], force: bool) -> None:
     """Raises InputError where ``out`` holds something other than this artifact. ``force`` lets
-    another or a damaged artifact be replaced, never a folder of something else.
+    another or a damaged artifact be replaced, never anything else.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not out.exists():
         return
     if not (out / MANIFEST).is_file():
         raise InputError(

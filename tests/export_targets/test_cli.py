@@ -45,7 +45,7 @@ BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "out not a possible name": ((*BUILD, "--out", "n" * 300), "nnn", ["Check the path"]),
     "out in no file system": ((*BUILD, "--out", "/proc/artifact"), "/proc", ["Check the path"]),
     "out below a file": ((*BUILD, "--out", f"{__file__}/artifact"), __file__, ["Check the path"]),
-    "out here": ((*BUILD, "--out", "."), "not an artifact", ["--force"]),
+    "out here": ((*BUILD, "--out", "."), "not an artifact", ["--out"]),
     "labels no file": ((*BUILD, "--labels", "/dev/zero"), "/dev/zero", ["text file"]),
     "artifact not a name": (("verify", "\udcff[/b]"), "[/b]", ["path"]),
     "size zero": ((*BUILD, "--size", "0"), "0x0", ["32"]),

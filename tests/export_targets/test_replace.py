@@ -57,10 +57,6 @@ def test_a_damaged_artifact_only_with_force(tmp_path: Path) -> None:
     check_replaceable(out, IDENTITY, force=True)
 
 
-def test_an_empty_folder_is_free(tmp_path: Path) -> None:
-    check_replaceable(tmp_path, IDENTITY, force=False)
-
-
 def test_staging_stands_beside_the_final_name_and_goes_away(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "artifact"
     with staging(out) as folder:
