@@ -25,6 +25,7 @@ demo: install
 
 test: install
 	@echo "Running the tests: about 20 minutes on 2 cores, 2 GB of temporary files."
+	@# one thread a worker: two workers that share two cores with four threads wait for one another
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m "not full"
 
 test-full: install
