@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from edge_models.catalog import model_spec
 from edge_models.images import preprocess_all, read_image
 from export_targets.artifact import GOLDEN, Artifact, open_artifact
 from export_targets.device import this_device
+from export_targets.executorch_runtime import library, load_program
 from export_targets.operators import Event
 from export_targets.turns import Turns, answer
 
@@ -118,28 +118,20 @@ def _image_paths(artifact: Artifact) -> list[Path]:
 
 def _load(artifact: Artifact) -> tuple[Callable[[Tensor], Sequence[Tensor]], float]:
     """The model as a function, and the milliseconds that loading it took."""
-    from executorch.runtime import Runtime
-
-    runtime = Runtime.get()  # what Python imports for it, some seconds, is not loading a model
+    library()  # what Python imports for it is not loading a model
     start = time.perf_counter()
-    method = runtime.load_program(artifact.model).load_method("forward")
-    load_ms = _since(start)
-    if method is None:
-        raise SystemExit("the program has no method forward")
-    return lambda inputs: method.execute([inputs]), load_ms
+    method = load_program(artifact.model).load_method("forward")
+    return lambda inputs: method([inputs]), _since(start)
 
 
 def _trace(artifact: Artifact, inferences: int) -> None:
     from executorch.devtools import Inspector
-    from executorch.runtime import Runtime
 
-    program = Runtime.get().load_program(artifact.model, enable_etdump=True)
+    program = load_program(artifact.model, trace=True)
     method = program.load_method("forward")
-    if method is None:
-        raise SystemExit("the program has no method forward")
     image = artifact.inputs()[0]
     for _ in range(inferences):
-        method.execute([image])
+        method([image])
     with tempfile.TemporaryDirectory() as temporary:
         written = str(Path(temporary, "trace.etdp"))
         program.write_etdump_result_to_file(written, f"{written}.debug")
@@ -154,21 +146,15 @@ def _trace(artifact: Artifact, inferences: int) -> None:
     )
 
 
-def _runtime_library() -> Any:
-    from executorch.extension.pybindings import portable_lib
-
-    return portable_lib
-
-
 def _set_threads(threads: int) -> None:
     """Give ExecuTorch's thread pool, one for the process, a number of threads."""
-    _runtime_library()._unsafe_reset_threadpool(threads)
+    library()._unsafe_reset_threadpool(threads)
     if _threads() != threads:
         raise SystemExit(f"ExecuTorch runs on {_threads()} threads, not on {threads}")
 
 
 def _threads() -> int:
-    return int(_runtime_library()._threadpool_get_thread_count())
+    return int(library()._threadpool_get_thread_count())
 
 
 def _since(start: float) -> float:

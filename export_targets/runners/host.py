@@ -11,6 +11,7 @@ from torch import Tensor
 
 from export_targets import host_times
 from export_targets.child import answer, run_in_child
+from export_targets.executorch_runtime import load_program
 from export_targets.runner import Runner
 
 # A damaged file can also run for ever. A whole process takes about 5 s to start, and the largest
@@ -27,13 +28,7 @@ def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
 
 def load(model: Path) -> Callable[[Tensor], Tensor]:
     """The method ``forward`` of a program, as a function from its input to its logits."""
-    # What executorch.runtime wraps. Importing that package takes 3 s more than the runtime itself:
-    # it brings the whole exporter for the class of one warning.
-    from executorch.extension.pybindings import _C
-
-    checks = _C.Verification.InternalConsistency
-    program = _C._load_program(str(model), program_verification=checks)
-    method = program.load_method("forward")
+    method = load_program(model).load_method("forward")
     # the runtime owns the output's memory: copy before the next call
     return lambda sample: torch.cat([output.clone() for output in method([sample])])
 
