@@ -9,10 +9,10 @@ from edge_models.catalog import model_spec
 from edge_models.edge import edge_form
 from edge_models.parity import measure
 from edge_models.reference.heads import SingleOutput
-from export_targets.target import Target, recipes_of, target_named
-from quantize.pt2e import quantize
+from export_targets.target import recipes_of, target_named
 from quantize.recipe import Recipe, recipe_named
 from tests.benchmarks import trained
+from tests.benchmarks.programs import quantized_graph
 from tests.benchmarks.result import Result, Skipped
 
 BATCH = 25
@@ -41,33 +41,21 @@ def run() -> Result | Skipped:
 
 def measure_recipes() -> list[Row]:
     """Every quantizing recipe of the target on the edge form, and INT8 on the published form."""
-    target = target_named(TARGET)
+    target, spec = target_named(TARGET), model_spec(trained.MODEL)
     loaded = trained.model()
     inputs, classes = trained.photographs("test")
     calibration, _ = trained.photographs("calibration")
     published = SingleOutput(loaded.module).eval()
-    edge = edge_form(
-        model_spec(trained.MODEL), loaded.module, trained.SIZE, BATCH, "mean", target.forms
-    )
+    edge = edge_form(spec, loaded.module, trained.SIZE, BATCH, "mean", target.forms)
     fp32 = _logits(published, inputs)
     cases = [("edge", edge, recipe_named(name)) for name in recipes_of(target)]
     cases = [case for case in cases if case[2].quantized]
     cases.append(("published", published, recipe_named("int8")))
     rows = []
     for form, module, recipe in cases:
-        quantized = quantized_graph(module, target, recipe, calibration)
+        quantized = quantized_graph(module, spec, target, recipe, calibration, BATCH)
         rows.append(_row(form, recipe, fp32, _logits(quantized, inputs), classes))
     return rows
-
-
-def quantized_graph(
-    module: nn.Module, target: Target, recipe: Recipe, calibration: Tensor
-) -> nn.Module:
-    """A module quantized as the pipeline does, on these calibration inputs (N, 3, H, W)."""
-    program = torch.export.export(module, (calibration[:BATCH],))
-    rules = target.rules(model_spec(trained.MODEL), recipe)
-    quantizer = target.quantizer(recipe, rules)
-    return quantize(program.module(), quantizer, calibration.split(BATCH), lambda: None)
 
 
 def table(rows: list[Row]) -> str:

@@ -1,8 +1,7 @@
 """Core ML files of the trained Conformer: agreement with FP32, sizes, and what float16 does."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -11,40 +10,34 @@ from export_targets.interpret.mil.program import Operation, Program
 from export_targets.interpret.mil.read import read_package
 from export_targets.interpret.mil.types import Value
 from export_targets.interpret.mlpackage import run as run_program
+from export_targets.target import Lowering
+from quantize.recipe import Recipe
 from tests.benchmarks import ranges, trained, trained_files
 from tests.benchmarks.ranges import Range, Ranges
 from tests.benchmarks.result import Result, Skipped
-from tests.benchmarks.trained_files import IMAGES, Row
+from tests.benchmarks.trained_files import IMAGES
 
 NAME = "coreml"
+TITLE = (
+    f"Saved Core ML files of a trained Conformer-Ti on {IMAGES} photographs, float16 storage, "
+    "against the published module in FP32."
+)
 OPTIONS = {"input": "tensor", "output": "logits", "minimum-deployment": "iOS17"}
 FACTS = {"model": trained.MODEL, "size": "64x64", "version": "0"}
 
 
 def run() -> Result | Skipped:
     """Every recipe on the trained Conformer, and the ranges of its float16 file."""
-    if reason := trained.absent():
-        return Skipped(NAME, reason)
-    inputs = trained_files.photographs()
-    rows: list[Row] = []
-    reached: list[Range] = []
-    for saved in trained_files.saved(NAME, OPTIONS, FACTS):
-        program = read_package(saved.path)
-        rows.append(trained_files.judged(saved, inputs, partial(run_program, program)))
-        if saved.recipe == "fp16":
-            reached = float16_ranges(program, inputs)
-    measured = {"rows": [asdict(row) for row in rows], "ranges": [asdict(r) for r in reached]}
-    return Result(NAME, table(rows, reached), measured)
+    return trained_files.measured(NAME, TITLE, _lowering, read_package, run_program, float16_ranges)
+
+
+def _lowering(recipe: Recipe) -> Lowering:
+    return Lowering(recipe, trained.INPUT, OPTIONS, (), FACTS)
 
 
 def float16_ranges(program: Program, inputs: Tensor) -> list[Range]:
     """Of every kind of operator, on all images (N, 3, H, W); with scaled weights on the first."""
-    plain, scaled = Ranges(), Ranges()
-    for image in inputs:
-        _note(program, image, plain)
-    for changed in with_one_weight_scaled(program):
-        _note(changed, inputs[0], scaled)
-    return ranges.ranges(plain, scaled)
+    return ranges.ranges(program, with_one_weight_scaled(program), inputs, _note)
 
 
 def with_one_weight_scaled(program: Program) -> Iterator[Program]:
@@ -66,12 +59,3 @@ def _note(program: Program, image: Tensor, into: Ranges) -> None:
                 into.note(operation.type, value)
 
     execute(program, {program.inputs[0].name: image[None]}, "declared", watch)
-
-
-def table(rows: list[Row], reached: list[Range]) -> str:
-    """The rows and ranges as Markdown."""
-    title = (
-        f"Saved Core ML files of a trained Conformer-Ti on {IMAGES} photographs, float16 storage, "
-        "against the published module in FP32."
-    )
-    return "\n".join([title, "", *trained_files.table(rows), "", *ranges.table(reached)])

@@ -19,11 +19,11 @@ from export_targets.device import load_average
 from export_targets.interpret.mil.read import read_package
 from export_targets.mlprogram import quiet_converter
 from export_targets.target import Lowering, target_named
-from quantize.pt2e import quantize
 from quantize.recipe import recipe_named
 from tests.benchmarks import ranges as tables
 from tests.benchmarks.coreml import OPTIONS, float16_ranges
 from tests.benchmarks.machine import busy_note
+from tests.benchmarks.programs import lowerable
 from tests.benchmarks.ranges import Range
 from tests.benchmarks.result import Result
 from tests.benchmarks.subject import REAL_SIZE
@@ -78,12 +78,7 @@ def program_of(model: str, recipe: str, images: Tensor) -> Program:
     spec, target, chosen = model_spec(model), target_named("coreml"), recipe_named(recipe)
     loaded = load_reference(spec, None, 0)
     module = edge_form(spec, loaded.module, spec.input.size, 1, "mean", target.forms)
-    program = torch.export.export(module, (images[:1],))
-    if not chosen.quantized:
-        return program
-    quantizer = target.quantizer(chosen, target.rules(spec, chosen))
-    graph = quantize(program.module(), quantizer, images.split(1), lambda: None)
-    return torch.export.export(graph, (images[:1],))
+    return lowerable(module, spec, target, chosen, images)
 
 
 def own(program: Program, recipe: str, path: Path) -> None:

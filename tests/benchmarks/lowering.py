@@ -21,9 +21,9 @@ from edge_models.spec import InputSpec
 from export_targets.device import load_average
 from export_targets.request import resolve
 from export_targets.target import Lowering, target_named
-from quantize.pt2e import quantize
 from quantize.recipe import recipe_named
 from tests.benchmarks.machine import busy_note
+from tests.benchmarks.programs import lowerable
 from tests.benchmarks.result import RESULTS, Result
 from tests.benchmarks.subject import REAL_SIZE, TARGET, Subject, real_size
 
@@ -88,12 +88,8 @@ def quantized(subject: Subject) -> torch.export.ExportedProgram:
     plan, loaded = resolve(subject.request), subject.loaded()
     heads, forms = plan.request.heads, plan.target.forms
     module = edge_form(plan.spec, loaded.module, plan.size, 1, heads, forms)
-    inputs = subject.calibration_inputs()[:IMAGES]
-    program = torch.export.export(module, (inputs[0],))
-    quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
-    return torch.export.export(
-        quantize(program.module(), quantizer, inputs, _uncounted), (inputs[0],)
-    )
+    images = subject.calibration_inputs()[:IMAGES, 0]
+    return lowerable(module, plan.spec, plan.target, plan.recipe, images)
 
 
 def table(rows: list[Measured], load: float) -> str:
@@ -130,10 +126,6 @@ def _in_own_process(model: str, way: str, program: Path) -> Measured:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     measured = json.loads(done.stdout.splitlines()[-1])
     return Measured(model, way, measured["seconds"], measured["peak_gb"])
-
-
-def _uncounted() -> None:
-    """No progress is shown."""
 
 
 def main() -> None:

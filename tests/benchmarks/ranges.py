@@ -1,10 +1,13 @@
 """How far an operator's results reach in float16, for files whose results are stored in it."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import Tensor
 
+G = TypeVar("G")  # a saved file's program as its interpreter reads it
 SMALLEST_NORMAL = 2.0**-14  # of float16
 SCALE_UP = 8.0  # one weight tensor at a time
 
@@ -38,14 +41,24 @@ class Ranges:
         self.numbers[operator] += result.numel()
 
 
-def ranges(plain: Ranges, scaled: Ranges) -> list[Range]:
-    """Of every operator, the one that reaches furthest first."""
+Note = Callable[[G, Tensor, Ranges], None]
+
+
+def ranges(graph: G, scaled: Iterable[G], inputs: Tensor, note: Note[G]) -> list[Range]:
+    """Of every operator, the one that reaches furthest first. ``graph`` runs on all inputs, (N, 3,
+    H, W), each of ``scaled``, where a weight is larger, on the first; ``note`` runs one.
+    """
+    plain, larger = Ranges(), Ranges()
+    for image in inputs:
+        note(graph, image, plain)
+    for changed in scaled:
+        note(changed, inputs[0], larger)
     return [
         Range(
             operator,
             plain.largest[operator],
             plain.subnormal[operator] / plain.numbers[operator],
-            scaled.largest[operator],
+            larger.largest[operator],
         )
         for operator in sorted(plain.largest, key=lambda name: -plain.largest[name])
     ]

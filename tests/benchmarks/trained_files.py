@@ -2,9 +2,11 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,10 +16,13 @@ from edge_models.edge import edge_form
 from edge_models.parity import measure
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets.target import Lowering, recipes_of, target_named
-from quantize.pt2e import quantize
 from quantize.recipe import Recipe, recipe_named
-from tests.benchmarks import trained
+from tests.benchmarks import ranges, trained
+from tests.benchmarks.programs import lowerable
+from tests.benchmarks.ranges import Range
+from tests.benchmarks.result import Result, Skipped
 
+G = TypeVar("G")  # a saved file's program as its interpreter reads it
 IMAGES, CALIBRATION = 100, 32
 
 
@@ -48,34 +53,49 @@ def photographs() -> Tensor:
     return inputs[:: max(1, len(inputs) // IMAGES)][:IMAGES]
 
 
-def saved(target: str, options: Mapping[str, str], facts: Mapping[str, str]) -> Iterator[Saved]:
+def measured(
+    name: str,
+    title: str,
+    lowering: Callable[[Recipe], Lowering],
+    read: Callable[[Path], G],
+    forward: Callable[[G, Tensor], Tensor],
+    float16_ranges: Callable[[G, Tensor], list[Range]],
+) -> Result | Skipped:
+    """Every recipe of the target ``name`` on the trained Conformer, and the ranges of its float16
+    file. ``read`` gives the saved program that ``forward`` runs on one input.
+    """
+    if reason := trained.absent():
+        return Skipped(name, reason)
+    inputs = photographs()
+    rows: list[Row] = []
+    reached: list[Range] = []
+    for saved in saved_files(name, lowering):
+        program = read(saved.path)
+        rows.append(judged(saved, inputs, partial(forward, program)))
+        if saved.recipe == "fp16":
+            reached = float16_ranges(program, inputs)
+    markdown = "\n".join([title, "", *table(rows), "", *ranges.table(reached)])
+    facts = {"rows": [asdict(row) for row in rows], "ranges": [asdict(r) for r in reached]}
+    return Result(name, markdown, facts)
+
+
+def saved_files(target: str, lowering: Callable[[Recipe], Lowering]) -> Iterator[Saved]:
     """Every recipe of a target, lowered one after the other."""
     chosen, spec = target_named(target), model_spec(trained.MODEL)
     source = trained.model().module
     module = edge_form(spec, source, trained.SIZE, 1, "mean", chosen.forms)
+    calibration = trained.photographs("calibration")[0][:CALIBRATION]
     for name in recipes_of(chosen):
         recipe = recipe_named(name)
-        program = _program(torch.export.export(module, (photographs()[:1],)), target, recipe)
+        program = lowerable(module, spec, chosen, recipe, calibration)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, chosen.file)
             start = time.perf_counter()
-            chosen.lower(program, Lowering(recipe, trained.INPUT, options, (), facts), path)
+            chosen.lower(program, lowering(recipe), path)
             seconds = time.perf_counter() - start
             files = [path, *path.rglob("*")]
             size = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
             yield Saved(name, path, Row(name, size, 0.0, 0.0, seconds))
-
-
-def _program(
-    program: torch.export.ExportedProgram, target: str, recipe: Recipe
-) -> torch.export.ExportedProgram:
-    if not recipe.quantized:
-        return program
-    calibration = trained.photographs("calibration")[0][:CALIBRATION]
-    chosen = target_named(target)
-    quantizer = chosen.quantizer(recipe, chosen.rules(model_spec(trained.MODEL), recipe))
-    graph = quantize(program.module(), quantizer, calibration.split(1), lambda: None)
-    return torch.export.export(graph, (calibration[:1],))
 
 
 def judged(saved: Saved, inputs: Tensor, run: Callable[[Tensor], Tensor]) -> Row:
