@@ -1,7 +1,6 @@
 """Leaving idle passes out changes nothing in the file."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from torch.nn import functional as F
 
 from edge_models.spec import InputSpec
 from export_targets import idle_passes
-from export_targets.target import Lowering, target_named
+from export_targets.target import Lowering
 from export_targets.targets import xnnpack
 from quantize.recipe import recipe_named
 
@@ -43,54 +42,38 @@ class Rewritten(nn.Module):
         return x.mean((2, 3)) @ self.weight
 
 
-@contextmanager
-def passes_seen(names: set[str]) -> Iterator[None]:
-    """Notes the class of each pass that runs."""
-    run = PassBase.__call__
+def lowered(program: torch.export.ExportedProgram, path: Path) -> tuple[bytes, set[str]]:
+    """The file of a program, and the classes of the passes that ran."""
+    run, names = PassBase.__call__, set()
 
     def noting(self: PassBase, graph_module: torch.fx.GraphModule) -> object:
         names.add(type(self).__name__)
         return run(self, graph_module)
 
+    lowering = Lowering(recipe_named("fp32"), InputSpec(), {}, (), {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PassBase, "__call__", noting)
-        yield
-
-
-def lowered(program: torch.export.ExportedProgram, path: Path) -> tuple[bytes, set[str]]:
-    """The file of a program, and the passes that made it."""
-    names: set[str] = set()
-    lowering = Lowering(recipe_named("fp32"), InputSpec(), {}, (), {})
-    with passes_seen(names):
-        target_named("xnnpack").lower(program, lowering, path)
+        xnnpack.lower(program, lowering, path)
     return path.read_bytes(), names
 
 
-@pytest.fixture
-def both(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[nn.Module, Tensor], tuple[set[str], set[str]]]:
-    """The passes that ran with and without the idle ones left out, for the same bytes."""
-
-    def lower_twice(module: nn.Module, x: Tensor) -> tuple[set[str], set[str]]:
-        frozen = module.eval().requires_grad_(False)
-        short, ran = lowered(torch.export.export(frozen, (x,)), tmp_path / "model.pte")
-        monkeypatch.setattr(xnnpack, "idle_passes_left_out", nullcontext)
-        whole, all_of_them = lowered(torch.export.export(frozen, (x,)), tmp_path / "model.pte")
-        assert short == whole
-        return ran, all_of_them
-
-    return lower_twice
+def lowered_both_ways(module: nn.Module, x: Tensor, path: Path) -> tuple[set[str], set[str]]:
+    """The passes that ran with the idle ones left out, and all of them, for the same bytes."""
+    frozen = module.eval().requires_grad_(False)
+    short, ran = lowered(torch.export.export(frozen, (x,)), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xnnpack, "idle_passes_left_out", nullcontext)
+        whole, all_of_them = lowered(torch.export.export(frozen, (x,)), path)
+    assert short == whole
+    return ran, all_of_them
 
 
-Both = Callable[[nn.Module, Tensor], tuple[set[str], set[str]]]
-
-
-def test_a_pass_with_something_to_rewrite_runs(both: Both) -> None:
-    ran, _ = both(Rewritten(), torch.randn(1, 8, 8, 8))
+def test_a_pass_with_something_to_rewrite_runs(tmp_path: Path) -> None:
+    ran, _ = lowered_both_ways(Rewritten(), torch.randn(1, 8, 8, 8), tmp_path / "model.pte")
     assert ran >= USED
 
 
-def test_idle_passes_are_left_out(both: Both) -> None:
-    ran, all_of_them = both(nn.Conv2d(8, 8, 3), torch.randn(1, 8, 8, 8))
+def test_idle_passes_are_left_out(tmp_path: Path) -> None:
+    module, x = nn.Conv2d(8, 8, 3), torch.randn(1, 8, 8, 8)
+    ran, all_of_them = lowered_both_ways(module, x, tmp_path / "model.pte")
     assert all_of_them - ran == set(idle_passes.NEEDED)  # also finds names that are no more
