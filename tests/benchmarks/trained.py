@@ -1,8 +1,8 @@
 """The trained Conformer and labelled photographs that accuracy is judged on.
 
-They are not part of this repository: ``EDGEFORM_TRAINED`` names their folder, by default
-``../shared/data``. It holds ``conformer_tiny_patch16_cifar10_64_half.pth`` (published key layout,
-10 classes, trained at 64 x 64) and CIFAR-10 photographs in ``cifar/{test,calibration}/<class>/``.
+They are not part of this repository; ``EDGEFORM_TRAINED`` names their folder (``trained``),
+with ``conformer_tiny_patch16_cifar10_64_half.pth`` (published key layout, 10 classes, trained at
+64 x 64) and CIFAR-10 photographs in ``cifar/{test,calibration}/<class>/``.
 """
 
 import os
@@ -24,7 +24,7 @@ INPUT = InputSpec(size=SIZE, crop=1.0)  # as it was trained: a direct bicubic re
 
 def folder() -> Path:
     """Where the trained checkpoint and the photographs should be."""
-    return Path(os.environ.get("EDGEFORM_TRAINED", "../shared/data"))
+    return Path(os.environ.get("EDGEFORM_TRAINED", "trained"))
 
 
 def absent() -> str:
