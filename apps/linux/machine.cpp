@@ -37,10 +37,10 @@ constexpr const char* kAbi = "x86_64";
 #endif
 // As Linux names a feature of the processor: as reports name the instruction set.
 constexpr std::pair<const char*, const char*> kIsa[] = {
-    {"avx2", "avx2"},         {"fma", "fma"},         {"avx512f", "avx512f"},
-    {"avx_vnni", "avx_vnni"}, {"asimd", "neon"},      {"avx512_vnni", "avx512_vnni"},
-    {"amx_int8", "amx_int8"}, {"asimdhp", "fp16"},    {"avx512_bf16", "avx512_bf16"},
-    {"i8mm", "i8mm"},         {"asimddp", "dotprod"}, {"bf16", "bf16"},
+    {"avx2", "avx2"},               {"fma", "fma"},           {"avx512f", "avx512f"},
+    {"avx512_vnni", "avx512_vnni"}, {"avx_vnni", "avx_vnni"}, {"avx512_bf16", "avx512_bf16"},
+    {"amx_int8", "amx_int8"},       {"asimd", "neon"},        {"asimdhp", "fp16"},
+    {"asimddp", "dotprod"},         {"i8mm", "i8mm"},         {"bf16", "bf16"},
     {"sve", "sve"}};
 
 // The value of the first line "key<separator>value" of a file of the system; "" without one.
