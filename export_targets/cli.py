@@ -15,6 +15,7 @@ from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES, MAX_SEED = 4096, 2**63 - 1
 MAX_ITERATIONS, MAX_THREADS = 100_000, 256
+MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options of `profile`
 
 app = typer.Typer(
     name="edgeform",
@@ -146,6 +147,7 @@ def verify(
 
 @app.command()
 def profile(
+    context: typer.Context,
     artifacts: Annotated[list[Path], typer.Argument(help="Measured in turns, in one run.")],
     baseline: Annotated[
         str | None, typer.Option(help="published: build and measure that form too.")
@@ -167,10 +169,11 @@ def profile(
         from export_targets.profile import Settings, profile_all, take
 
     if import_ is not None:
-        if len(artifacts) > 1 or baseline or runner:
+        sources = map(context.get_parameter_source, MEASURING)
+        if len(artifacts) > 1 or any(source and source.name == "COMMANDLINE" for source in sources):
             raise InputError(
                 "--import is of one artifact and measures nothing.",
-                "Leave other artifacts, --baseline and --runner away.",
+                f"Leave other artifacts and --{', --'.join(MEASURING)} away.",
             )
         result = take(artifacts[0], import_)
     else:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch.export.graph_signature import OutputKind, OutputSpec, TensorArgument
 
-from export_targets.graph import collector_off
 from export_targets.target import Lowering
 
 LOGITS, PROBABILITIES, LABEL = "logits", "probabilities", "classLabel"  # the outputs' names
@@ -33,7 +32,7 @@ def convert(program: torch.export.ExportedProgram, lowering: Lowering) -> Any:
         add_probabilities(program)  # the converter takes no output types beside a classifier
         outputs = None
         classifier = ct.ClassifierConfig(list(lowering.labels), LABEL, PROBABILITIES)
-    with quiet_converter(), classifier_beside_logits(), collector_off():
+    with quiet_converter(), classifier_beside_logits():
         model = ct.convert(
             program,
             inputs=[_input(program, lowering)],

@@ -13,7 +13,7 @@ from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets import artifact, replacement
 from export_targets.contents import describe, write_evidence, write_golden
-from export_targets.graph import exported, float_modules
+from export_targets.graph import collector_off, exported, float_modules
 from export_targets.hops import judge
 from export_targets.layer_errors import LayerError, layer_errors
 from export_targets.manifest import FloatModule, Manifest
@@ -41,6 +41,7 @@ class BuildResult:
     problems: tuple[str, ...]
 
 
+@collector_off()
 def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
     """Checkpoint -> artifact folder, verified.
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 
 from export_targets.delegates import inspect, read_delegates
-from export_targets.graph import collector_off
 from export_targets.mlprogram import quiet_converter, saved_in_order
 from export_targets.neural_engine import FLOAT_RULES, FORMS, FP16_GATES, INT8_GATES, quantizer
 from export_targets.target import Lowered, Lowering, Target
@@ -22,7 +21,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         minimum_deployment_target=ct.target[lowering.options["minimum-deployment"]],
         compute_precision=ct.precision.FLOAT16,
     )
-    with quiet_converter(), saved_in_order(), collector_off():
+    with quiet_converter(), saved_in_order():
         edge = to_edge_transform_and_lower(
             program,
             partitioner=[CoreMLPartitioner(compile_specs=options)],

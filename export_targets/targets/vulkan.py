@@ -11,7 +11,7 @@ from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.delegates import inspect, read_delegates
-from export_targets.graph import collector_off, drop_provenance
+from export_targets.graph import drop_provenance
 from export_targets.interpret.vk.read import read_delegate
 from export_targets.target import Gates, Lowered, Lowering, Target
 from export_targets.vulkan.limits import beyond_limits
@@ -43,7 +43,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
     Raises InputError for what the runtime is known to get wrong.
     """
     drop_provenance(program.graph_module)
-    with vulkan_log() as log, collector_off():
+    with vulkan_log() as log:
         from executorch.exir import to_edge_transform_and_lower
 
         # images of at most 2048 a side, which every phone's GPU takes

@@ -10,7 +10,8 @@ from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.delegates import RefusalLog, inspect, read_delegates
-from export_targets.graph import collector_off, drop_provenance, module_classes, ruling
+from export_targets.graph import drop_provenance, module_classes, ruling
+from export_targets.idle_passes import idle_passes_left_out
 from export_targets.target import Gates, Lowered, Lowering, Target
 from quantize.recipe import Recipe
 
@@ -137,7 +138,7 @@ def lower(program: torch.export.ExportedProgram, _: Lowering, path: Path) -> Low
     from executorch.exir import to_edge_transform_and_lower
 
     drop_provenance(program.graph_module)
-    with collector_off(), RefusalLog("executorch.backends.xnnpack.partition") as refusals:
+    with idle_passes_left_out(), RefusalLog("executorch.backends.xnnpack.partition") as refusals:
         edge = to_edge_transform_and_lower(
             program,
             transform_passes=get_transform_passes([drop_provenance]),

@@ -16,6 +16,7 @@ from edge_models.edge import edge_form
 from edge_models.images import preprocess_all
 from edge_models.photographs import photographs, views
 from export_targets.device import load_average
+from export_targets.graph import collector_off
 from export_targets.interpret.mil.read import read_package
 from export_targets.mlprogram import quiet_converter
 from export_targets.target import Lowering, target_named
@@ -81,6 +82,7 @@ def program_of(model: str, recipe: str, images: Tensor) -> Program:
     return lowerable(module, spec, target, chosen, images)
 
 
+@collector_off()
 def own(program: Program, recipe: str, path: Path) -> None:
     """The target's lowering, as a build does it."""
     facts = {"model": "model", "size": "224x224", "version": "0"}

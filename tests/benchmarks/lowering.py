@@ -19,6 +19,7 @@ import torch
 from edge_models.edge import edge_form
 from edge_models.spec import InputSpec
 from export_targets.device import load_average
+from export_targets.graph import collector_off
 from export_targets.request import resolve
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named
@@ -58,6 +59,7 @@ def plain(program: torch.export.ExportedProgram, path: Path) -> None:
         edge.to_executorch().write_to_file(file)
 
 
+@collector_off()
 def own(program: torch.export.ExportedProgram, path: Path) -> None:
     """The target's lowering, as a build does it."""
     lowering = Lowering(recipe_named(RECIPE), InputSpec(), {}, (), {})

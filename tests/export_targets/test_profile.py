@@ -168,4 +168,8 @@ def test_a_phones_report_is_added(
     assert stored_reports(pair[0]) == {"adb-1A2B-1.json": report}
     assert edgeform("profile", pair[1], "--import", path).code == 2
     assert edgeform("profile", *pair, "--import", path).code == 2
+    for option in ("--iterations=120", "--threads=2", "--baseline=published"):
+        ran = edgeform("profile", pair[0], "--import", path, option)
+        assert ran.code == 2, option
+        assert "measures nothing" in ran.err
     assert edgeform("profile", pair[0], "--import", tmp_path / "absent.json").code == 2
