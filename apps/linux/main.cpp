@@ -12,9 +12,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include "image.h"
+#include "decode.h"
+#include "embed/model.h"
 #include "latency.h"
-#include "model.h"
+#include "machine.h"
 
 namespace {
 
@@ -23,41 +24,56 @@ constexpr uint64_t kLargestImage = 1u << 28, kLargestInputs = uint64_t{1} << 33;
 constexpr double kIdenticalDb = 200;  // the ratio that is reported for equal logits
 
 Floats prepared(const Artifact& artifact, const std::string& image) {
-  Floats input(artifact.input_size());
-  prepare(decode(read_file(image, kLargestImage)), artifact, input);
-  return input;
+  return prepare(decode(read_file(image, kLargestImage)), artifact);
 }
 
-// Raw little-endian float32.
-void write_floats(const std::string& path, const Floats& values) {
+// `count` raw float32, little-endian as every processor that this runs on.
+Floats floats(const uint8_t* bytes, size_t count) {
+  Floats values(count);
+  std::memcpy(values.data(), bytes, count * sizeof(float));
+  return values;
+}
+
+// The values of a string or of Floats, raw.
+template <typename Values>
+void write(const std::string& path, const Values& values) {
   std::ofstream file(path, std::ios::binary);
-  const size_t bytes = values.size() * sizeof(float);
-  file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(bytes));
+  file.write(reinterpret_cast<const char*>(values.data()),
+             static_cast<std::streamsize>(values.size() * sizeof values[0]));
   if (!file.flush())
     throw InputError(path + " cannot be written.", "Check the path and its rights.");
 }
 
-void classify(const Artifact& artifact, const std::string& image, const Settings& settings) {
+void classify(const Artifact& artifact, const std::string& image) {
   const auto labels = artifact.labels();
-  Model model(artifact, settings.threads);
-  Floats input = prepared(artifact, image);
-  for (const Class& c : top_classes(model.run(input), artifact, 0)) {
+  Model model(artifact);
+  for (const Class& c : top_classes(model.run(prepared(artifact, image)), artifact, 0)) {
     const std::string name =
         labels.empty() ? std::to_string(c.index) : labels[static_cast<size_t>(c.index)];
     std::printf("%6.2f %%  %s\n", 100 * c.probability, name.c_str());
   }
 }
 
+// A golden file, which has `count` numbers.
+Floats golden(const Artifact& artifact, const char* kind, int sample, size_t count) {
+  const std::string path = std::string("golden/") + kind + "_" + std::to_string(sample) + ".f32";
+  const Bytes bytes = artifact.file(path);
+  if (bytes.size() != count * sizeof(float)) {
+    throw InputError(path + " has not " + std::to_string(count) + " numbers.",
+                     "Build the artifact again.");
+  }
+  return floats(bytes.data(), count);
+}
+
 // Runs the golden inputs and compares with the logits of the machine that built the file: the
 // signal-to-noise ratio over all samples, and how many of them agree on the first class.
-int selftest(const Artifact& artifact, const Settings& settings) {
-  Model model(artifact, settings.threads);
+int selftest(const Artifact& artifact) {
+  Model model(artifact);
   double signal = 0, noise = 0;
   int agree = 0;
   for (int sample = 0; sample < artifact.golden_samples; ++sample) {
-    Floats input = artifact.golden("input", sample, artifact.input_size());
-    const Floats expected = artifact.golden("expected", sample, artifact.output_size());
-    const Floats logits = model.run(input);
+    const Floats logits = model.run(golden(artifact, "input", sample, artifact.input_size()));
+    const Floats expected = golden(artifact, "expected", sample, artifact.output_size());
     for (size_t i = 0; i < logits.size(); ++i) {
       signal += 1.0 * expected[i] * expected[i];
       noise += std::pow(1.0 * expected[i] - logits[i], 2);
@@ -79,69 +95,66 @@ int selftest(const Artifact& artifact, const Settings& settings) {
 }
 
 // The logits of inputs that lie one after the other in a file; a line on stdout after each.
-void logits(const Artifact& artifact, const std::string& inputs, const std::string& out,
-            const Settings& settings) {
-  Floats input(artifact.input_size()), all;
-  const size_t size = input.size() * sizeof(float);
+void logits(const Artifact& artifact, const std::string& inputs, const std::string& out) {
+  const size_t count = artifact.input_size(), size = count * sizeof(float);
   const Bytes bytes = read_file(inputs, kLargestInputs);
   if (bytes.empty() || bytes.size() % size != 0) {
     throw InputError(inputs + " holds no whole number of inputs.",
                      "Each has " + std::to_string(size) + " bytes.");
   }
-  Model model(artifact, settings.threads);
+  Model model(artifact);
+  Floats all;
   for (size_t at = 0; at < bytes.size(); at += size) {
-    std::memcpy(input.data(), bytes.data() + at, size);
-    const Floats values = model.run(input);
+    const Floats values = model.run(floats(bytes.data() + at, count));
     all.insert(all.end(), values.begin(), values.end());
     std::cout << "one sample has run" << std::endl;
   }
-  write_floats(out, all);
+  write(out, all);
 }
 
 int run(int argc, char** argv) {
   CLI::App app("An artifact folder on the ExecuTorch runtime.", "edgeform-runner");
-  std::string command, folder, image, inputs, out;
-  Settings settings;
+  app.require_subcommand(1);
+  std::string folder, image, inputs, out;
+  unsigned threads = 0;
+  int iterations = 100, warmup = 10;
   const auto add = [&](const char* name, const char* description) {
     CLI::App* added = app.add_subcommand(name, description);
     added->add_option("artifact", folder)->required();
-    added->add_option("--threads", settings.threads, "0: the runtime's choice")
-        ->check(CLI::Range(0, 256));
-    added->add_option("--warmup", settings.warmup)->check(CLI::Range(0, 100000));
-    added->callback([&command, name] { command = name; });
+    added->add_option("--threads", threads, "0: the runtime's choice")->check(CLI::Range(0, 256));
     return added;
   };
-  app.require_subcommand(1);
-  add("classify", "the top five classes of an image")->add_option("image", image)->required();
+  CLI::App* added = add("classify", "the top five classes of an image");
+  added->add_option("image", image)->required();
   add("selftest", "golden inputs against the stored logits");
-  CLI::App* added = add("bench", "a latency report for `edgeform profile --import`");
-  added->add_option("--out", out)->required();
-  added->add_option("--image", image, "the first golden one where none is named");
-  added->add_option("--iterations", settings.iterations)->check(CLI::Range(1, 100000));
   added = add("prepare", "the model's input, as raw float32");
   added->add_option("image", image)->required();
   added->add_option("out", out)->required();
   added = add("logits", "what `edgeform verify --runner` asks for");
   added->add_option("inputs", inputs)->required();
   added->add_option("out", out)->required();
-  add("turns", "what `edgeform profile --runner` asks for");
+  added = add("bench", "a latency report for `edgeform profile --import`");
+  added->add_option("--out", out)->required();
+  added->add_option("--warmup", warmup)->check(CLI::Range(0, 100000));
+  added->add_option("--iterations", iterations)->check(CLI::Range(1, 100000));
+  added = add("turns", "what `edgeform profile --runner` asks for");
+  added->add_option("--warmup", warmup)->check(CLI::Range(0, 100000));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // --help among them
     return app.exit(error) == 0 ? kDone : kBadInput;
   }
 
+  const std::string command = app.get_subcommands()[0]->get_name();
   refuse_emulation(command == "bench" || command == "turns");
+  set_up_runtime(threads);
   const Artifact artifact(folder);
-  if (command == "selftest") return selftest(artifact, settings);
-  if (command == "classify") classify(artifact, image, settings);
-  if (command == "prepare") write_floats(out, prepared(artifact, image));
-  if (command == "logits") logits(artifact, inputs, out, settings);
-  if (command == "turns") turns(artifact, settings);
-  if (command == "bench") {
-    bench(artifact, image.empty() ? artifact.golden_image() : read_file(image, kLargestImage),
-          settings, out);
-  }
+  if (command == "selftest") return selftest(artifact);
+  if (command == "classify") classify(artifact, image);
+  if (command == "prepare") write(out, prepared(artifact, image));
+  if (command == "logits") logits(artifact, inputs, out);
+  if (command == "turns") turns(artifact, warmup);
+  if (command == "bench") write(out, bench(artifact, warmup, iterations));
   return kDone;
 }
 

@@ -1,6 +1,6 @@
-#include "sha256.h"
+// The SHA-256 of FIPS 180-4, for where there is no library that has it.
 
-#include <array>
+#include "embed/artifact.h"
 
 namespace {
 
@@ -42,12 +42,12 @@ void add_block(std::array<uint32_t, 8>& state, const uint8_t* block) {
 
 }  // namespace
 
-std::string sha256(const std::vector<uint8_t>& bytes) {
+std::string sha256(const Bytes& bytes) {
   auto state = kStart;
   const size_t whole = bytes.size() / 64 * 64;
   for (size_t at = 0; at < whole; at += 64) add_block(state, bytes.data() + at);
   // The rest, a one, zeros, and the length in bits.
-  std::vector<uint8_t> rest(bytes.begin() + static_cast<std::ptrdiff_t>(whole), bytes.end());
+  Bytes rest(bytes.begin() + static_cast<std::ptrdiff_t>(whole), bytes.end());
   rest.push_back(0x80);
   while (rest.size() % 64 != 56) rest.push_back(0);
   const uint64_t bits = 8 * uint64_t{bytes.size()};

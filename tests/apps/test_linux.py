@@ -1,5 +1,6 @@
 """The C++ runner of ``apps/linux``, built with sanitizers, against the Python side."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from export_targets.latency_folder import read_report
 from tests.apps.conftest import ARM, X86, Runner, needs_runner
 from tests.conftest import Built, Copied, EdgeformInProcess
 from tests.export_targets.made_up import edit, sign_again
+
+EMBED_LINES = 450  # what an app's author reads and copies
 
 pytestmark = needs_runner
 
@@ -148,3 +151,12 @@ def test_wrong_arguments_end_with_2(
     ran = runner(*(word.replace("A", folder) if word[:1] == "A" else word for word in arguments))
     assert ran.code == 2
     assert len(ran.err.splitlines()) >= 2
+
+
+def test_what_an_app_copies_is_short_and_includes_nothing_of_the_runner() -> None:
+    files = list((linux_runner.SOURCE / "embed").iterdir())
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert set(re.findall(r'#include "(.+)"', text)) <= {path.name for path in files}
+    libraries = {name.split("/")[0] for name in re.findall(r"#include <(.+/.+)>", text)}
+    assert libraries == {"executorch", "nlohmann"}
+    assert len(text.splitlines()) <= EMBED_LINES

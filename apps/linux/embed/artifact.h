@@ -18,6 +18,13 @@ struct InputError : std::runtime_error {
       : std::runtime_error(what + "\n" + remedy) {}
 };
 
+// The SHA-256 of bytes in lower-case hexadecimal. It is declared here and defined by the app, which
+// takes its platform's (CommonCrypto, BoringSSL) or sha256.cpp from the folder above.
+std::string sha256(const Bytes& bytes);
+
+// A whole file of at most `most` bytes. Throws InputError.
+Bytes read_file(const std::filesystem::path& path, uint64_t most);
+
 struct Artifact {
   // Reads and checks manifest.json. This and every other function throws InputError.
   explicit Artifact(const std::filesystem::path& folder);
@@ -25,9 +32,6 @@ struct Artifact {
   // A listed file, whole, after its size and digest were checked: use these bytes and do not open
   // the file a second time.
   Bytes file(const std::string& path) const;
-  Bytes model() const { return file(model_path); }
-  Bytes golden_image() const;
-  Floats golden(const std::string& program, int sample, size_t size) const;
   std::vector<std::string> labels() const;  // one a class; none where they are not known
 
   size_t input_size() const;   // numbers of one input
@@ -45,8 +49,5 @@ struct Artifact {
     uint64_t bytes;
     std::string sha256;
   };
-  std::map<std::string, Entry> files;
+  std::map<std::string, Entry> files;  // by their paths in the folder
 };
-
-// A whole file of at most `most` bytes.
-Bytes read_file(const std::filesystem::path& path, uint64_t most);

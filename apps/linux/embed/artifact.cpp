@@ -1,23 +1,20 @@
 #include "artifact.h"
 
 #include <algorithm>
-#include <charconv>
 #include <climits>
 #include <cmath>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
-
-#include "sha256.h"
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 namespace {
 
-constexpr int kNewestMajor = 1, kLargestSide = 16384, kLargestCount = 1 << 20;
+// A manifest is not trusted: these bound what it can make an app allocate.
+constexpr int kLargestSide = 16384, kLargestCount = 1 << 20;
 constexpr size_t kMostNumbers = 3u << 24;  // of an input or an output
 constexpr uint64_t kLargestManifest = 16u << 20, kLargestFile = INT_MAX;
 
@@ -33,50 +30,7 @@ int count(const Json& json, int most) {
   return static_cast<int>(value);
 }
 
-template <size_t N>
-std::array<int, N> counts(const Json& json, int most) {
-  if (json.size() != N) damaged("a list has not " + std::to_string(N) + " numbers");
-  std::array<int, N> values;
-  for (size_t i = 0; i < N; ++i) values[i] = count(json.at(i), most);
-  return values;
-}
-
-bool is_first(const Json& json, const char* first, const char* second) {
-  if (json != first && json != second)
-    damaged(std::string("a field is neither ") + first + " nor " + second);
-  return json == first;
-}
-
-void check_version(const std::string& version) {
-  int major = -1;
-  std::from_chars(version.data(), version.data() + version.size(), major);
-  if (major < 0) damaged("its schema_version is '" + version + "'");
-  if (major <= kNewestMajor) return;
-  throw InputError("The manifest's schema version " + version + " is newer than this runner.",
-                   "Use a newer runner.");
-}
-
-void read_input(const Json& input, Artifact& artifact) {
-  for (const auto& [key, known] : {std::pair{"dtype", "float32"},
-                                   {"layout", "NCHW"},
-                                   {"color_order", "RGB"},
-                                   {"normalization", "caller"}}) {
-    if (input.at(key) != known) damaged(std::string("this runner wants the ") + key + " " + known);
-  }
-  artifact.shape = counts<4>(input.at("shape"), kLargestSide);
-  const auto crop = counts<2>(input.at("resize").at("crop"), kLargestSide);
-  if (artifact.shape != std::array{artifact.shape[0], 3, crop[0], crop[1]}) {
-    damaged("the input's shape is not that of the crop");
-  }
-  artifact.resize = count(input.at("resize").at("size"), kLargestSide);
-  artifact.bicubic = is_first(input.at("resize").at("interpolation"), "bicubic", "bilinear");
-  for (size_t c = 0; c < 3; ++c) {
-    artifact.mean[c] = static_cast<float>(input.at("mean").at(c).get<double>());
-    artifact.std[c] = static_cast<float>(input.at("std").at(c).get<double>());
-    if (!(std::fabs(artifact.std[c]) > 0)) damaged("a standard deviation is zero");
-  }
-}
-
+// The model is the one file to deploy beside the labels.
 void read_files(const Json& files, Artifact& artifact) {
   for (const Json& entry : files) {
     const std::string path = entry.at("path");
@@ -84,37 +38,66 @@ void read_files(const Json& files, Artifact& artifact) {
     if (!entry.at("deploy").get<bool>() || path == "labels.txt") continue;
     if (!artifact.model_path.empty() || fs::path(path).extension() != ".pte") {
       throw InputError("The artifact is for " + artifact.backend + ".",
-                       "This runner executes one .pte file.");
+                       "This program executes one .pte file.");
     }
     artifact.model_path = path;
   }
   if (artifact.model_path.empty()) damaged("it deploys no model");
 }
 
+// Every value that is used; a missing one or one of another type throws Json::exception.
 void read(const Json& json, Artifact& artifact) {
-  check_version(json.at("schema_version"));
-  artifact.name = json.at("name");
-  artifact.backend = json.at("target").at("name");
-  read_input(json.at("input"), artifact);
-  const Json& output = json.at("output");
-  if (output.at("kind") != "logits") damaged("this runner wants logits");
-  artifact.heads = is_first(output.at("heads"), "both", "mean") ? 2 : 1;
-  const auto [rows, classes] = counts<2>(output.at("shape"), kLargestCount);
-  if (rows != artifact.shape[0]) damaged("the output has not a row for each image");
-  artifact.classes = classes;
+  const auto at = [&](const std::string& place) -> const Json& {
+    return json.at(Json::json_pointer(place));
+  };
+  const std::string version = at("/schema_version");
+  if (version.compare(0, 2, "1.") != 0) {  // a newer minor version adds fields, no more
+    throw InputError("The manifest's schema version is '" + version + "', this program reads 1.",
+                     "Use the program that fits the artifact.");
+  }
+  artifact.name = at("/name");
+  artifact.backend = at("/target/name");
+  const int batch = count(at("/input/shape/0"), kLargestSide),
+            height = count(at("/input/resize/crop/0"), kLargestSide),
+            width = count(at("/input/resize/crop/1"), kLargestSide);
+  artifact.shape = {batch, 3, height, width};
+  artifact.resize = count(at("/input/resize/size"), kLargestSide);
+  artifact.bicubic = at("/input/resize/interpolation") == "bicubic";
+  artifact.classes = count(at("/output/shape/1"), kLargestCount);
+  artifact.heads = at("/output/heads") == "both" ? 2 : 1;
+  // What follows from these, and the form of input and output that this code is written for.
+  const std::map<std::string, Json> wanted = {
+      {"/input/shape", artifact.shape},
+      {"/input/resize/crop", std::array{height, width}},
+      {"/input/resize/interpolation", artifact.bicubic ? "bicubic" : "bilinear"},
+      {"/input/dtype", "float32"},
+      {"/input/layout", "NCHW"},
+      {"/input/color_order", "RGB"},
+      {"/input/normalization", "caller"},
+      {"/output/shape", std::array{batch, artifact.classes}},
+      {"/output/heads", artifact.heads == 2 ? "both" : "mean"},
+      {"/output/kind", "logits"}};
+  for (const auto& [place, value] : wanted) {
+    if (at(place) != value) damaged(place + " is not " + value.dump());
+  }
+  for (size_t c = 0; c < 3; ++c) {
+    artifact.mean[c] = at("/input/mean/" + std::to_string(c)).get<float>();
+    artifact.std[c] = at("/input/std/" + std::to_string(c)).get<float>();
+    if (!(std::fabs(artifact.std[c]) > 0)) damaged("a standard deviation is zero");
+  }
   if (std::max(artifact.input_size(), artifact.output_size()) > kMostNumbers)
     damaged("it is too large");
-  artifact.golden_samples = count(json.at("golden").at("samples"), kLargestCount);
-  artifact.least_sqnr_db = json.at("selftest").at("sqnr_db").get<double>();
-  artifact.least_top1 = json.at("selftest").at("top1").get<double>();
-  read_files(json.at("files"), artifact);
+  artifact.golden_samples = count(at("/golden/samples"), kLargestCount);
+  artifact.least_sqnr_db = at("/selftest/sqnr_db").get<double>();
+  artifact.least_top1 = at("/selftest/top1").get<double>();
+  read_files(at("/files"), artifact);
 }
 
 // A path of the manifest, which must stay below the folder when its links are followed.
 fs::path inside(const fs::path& folder, const fs::path& relative) {
   const fs::path resolved = fs::weakly_canonical(folder / relative);
-  if (std::find(relative.begin(), relative.end(), "..") != relative.end() ||
-      relative.is_absolute() ||
+  if (relative.is_absolute() ||
+      std::find(relative.begin(), relative.end(), "..") != relative.end() ||
       std::mismatch(folder.begin(), folder.end(), resolved.begin(), resolved.end()).first !=
           folder.end()) {
     throw InputError("The artifact names " + relative.string() + ", which leads outside it.",
@@ -173,18 +156,4 @@ std::vector<std::string> Artifact::labels() const {
   for (std::string line; std::getline(text, line);) lines.push_back(line);
   if (lines.size() != static_cast<size_t>(classes)) damaged("labels.txt has not one line a class");
   return lines;
-}
-
-Bytes Artifact::golden_image() const {
-  return file(shape[0] == 1 ? "golden/image_0.png" : "golden/image_0_0.png");
-}
-
-Floats Artifact::golden(const std::string& program, int sample, size_t size) const {
-  const std::string path = "golden/" + program + "_" + std::to_string(sample) + ".f32";
-  const Bytes bytes = file(path);
-  if (bytes.size() != size * sizeof(float))
-    damaged(path + " has not " + std::to_string(size) + " numbers");
-  Floats values(size);  // little-endian, as every processor that this runs on
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
 }

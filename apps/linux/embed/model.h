@@ -1,0 +1,34 @@
+// A .pte on the ExecuTorch runtime. With the other two headers, from a folder to a class:
+//
+//   const Artifact artifact(folder);                       // reads and checks the manifest
+//   Model model(artifact);                                 // once: loads what has its digest
+//   const Floats logits = model.run(prepare(image, artifact));
+//   const Class best = top_classes(logits, artifact, 0)[0];
+#pragma once
+
+#include <executorch/extension/module/module.h>
+
+#include "artifact.h"
+
+// For one thread at a time. The artifact outlives it.
+class Model {
+ public:
+  // Loads the artifact's model until it can run. Throws InputError where the runtime refuses the
+  // file or it is not what the manifest says.
+  explicit Model(const Artifact& artifact);
+
+  Floats run(Floats input);  // logits: heads x batch x classes
+
+ private:
+  const Artifact& artifact_;
+  const Bytes bytes_;  // they stay: the program and its constants point into them
+  executorch::extension::Module module_;
+};
+
+struct Class {
+  int index;
+  double probability;
+};
+
+// The five most probable classes of an image of the batch; two heads are averaged.
+std::vector<Class> top_classes(const Floats& logits, const Artifact& artifact, int image);
