@@ -69,6 +69,8 @@ Image resize_and_exchange(const Image& image, int width, bool cubic) {
 }  // namespace
 
 Floats prepare(const Image& image, const Artifact& a) {
+  if (image.bytes.size() != size_t{3} * image.width * image.height)
+    throw InputError("The image has not three bytes a pixel.", "Decode it to RGB.");
   // The sides that cover the crop, in the image's proportion.
   const int crop_height = a.shape[2], crop_width = a.shape[3],
             shorter = std::min(crop_height, crop_width);
@@ -77,9 +79,8 @@ Floats prepare(const Image& image, const Artifact& a) {
   const double scale =
       std::max(before(crop_height) / image.height, before(crop_width) / image.width);
   const double wide = std::rint(image.width * scale), high = std::rint(image.height * scale);
-  if (wide * std::max(high, 1.0 * image.height) > kMostPixels) {
+  if (wide * std::max(high, 1.0 * image.height) > kMostPixels)
     throw InputError("The image would be resized to too many pixels.", "Crop it before.");
-  }
   const int width = std::max(crop_width, static_cast<int>(wide));
   const int height = std::max(crop_height, static_cast<int>(high));
 
