@@ -20,7 +20,7 @@ $(BENCH_STAMP): $(STAMP)
 	@touch $@
 
 demo: install
-	@echo "Building and verifying the embedded models: about 10 minutes on 2 quiet cores, 0.2 GB in artifacts/."
+	@echo "Building and verifying the embedded models: about 6 minutes on 2 cores, 0.2 GB in artifacts/."
 	$(BIN)/edgeform demo
 
 test: install
