@@ -1,5 +1,6 @@
 """What every command shares: exit codes, how results and errors are printed, Ctrl-C."""
 
+import atexit
 import gc
 import json
 import logging
@@ -26,6 +27,7 @@ USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer
 
 def run(app: typer.Typer) -> NoReturn:
     """Run the commands of ``sys.argv`` and exit with the contract's code."""
+    atexit.register(gc.freeze)  # else the graphs are searched for cycles at the end: 2 s
     arguments = sys.argv[1:]
     as_json, debug = "--json" in arguments, "--debug" in arguments
     if not debug:
@@ -48,7 +50,6 @@ def run(app: typer.Typer) -> NoReturn:
         code = GATE_FAILED if isinstance(error, RunnerError) else BAD_INPUT
     if code == INTERRUPTED:  # typer returns it for Ctrl-C in a command
         _complain("Interrupted.", "Nothing was replaced.", as_json)
-    gc.freeze()  # else the process searches the graphs for cycles once more before it ends: 2 s
     sys.exit(code)
 
 

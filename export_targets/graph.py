@@ -143,6 +143,8 @@ def collector_off() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()  # all objects are old now: the next search is among new ones
         if was_on:
             gc.enable()
 
