@@ -16,11 +16,6 @@ using Json = nlohmann::json;
 
 namespace {
 
-#ifdef __aarch64__
-constexpr const char* kRunner = "arm64";
-#else
-constexpr const char* kRunner = "x86-64";
-#endif
 constexpr const char* kPhases[] = {"preprocess", "execute", "postprocess", "total"};
 
 double since(Clock::time_point start) {

@@ -30,11 +30,6 @@ using Json = nlohmann::json;
 
 namespace {
 
-#ifdef __aarch64__
-constexpr const char* kAbi = "arm64";
-#else
-constexpr const char* kAbi = "x86_64";
-#endif
 // As Linux names a feature of the processor: as reports name the instruction set.
 constexpr std::pair<const char*, const char*> kIsa[] = {
     {"avx2", "avx2"},               {"fma", "fma"},           {"avx512f", "avx512f"},

@@ -3,6 +3,13 @@
 
 #include <nlohmann/json.hpp>
 
+// What this is compiled for, as reports name the ABI and the runner.
+#ifdef __aarch64__
+constexpr const char *kAbi = "arm64", *kRunner = "arm64";
+#else
+constexpr const char *kAbi = "x86_64", *kRunner = "x86-64";
+#endif
+
 // Throws InputError under an emulator whose results are wrong and, where they are `timed`, any.
 void refuse_emulation(bool timed);
 

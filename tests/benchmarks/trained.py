@@ -1,8 +1,8 @@
 """The trained Conformer and labelled photographs that accuracy is judged on.
 
-They are not part of this repository; ``EDGEFORM_TRAINED`` names their folder (``trained``),
-with ``conformer_tiny_patch16_cifar10_64_half.pth`` (published key layout, 10 classes, trained at
-64 x 64) and CIFAR-10 photographs in ``cifar/{test,calibration}/<class>/``.
+They are not part of this repository. Their folder, ``EDGEFORM_TRAINED`` or else ``trained``, holds
+``conformer_tiny_patch16_cifar10_64_half.pth`` (published key layout, 10 classes, at 64 x 64)
+and CIFAR-10 photographs in ``cifar/{test,calibration}/<class>/``.
 """
 
 import os
