@@ -39,11 +39,11 @@ bench: $(BENCH_STAMP)
 
 runner: install
 	@echo "Compiling the C++ runner into build/runner/x86-64: 1 minute."
-	$(BIN)/python -m export_targets.linux_runner x86-64
+	$(BIN)/python -m export_targets.runners.bridges.cpp_build x86-64
 
 runner-arm64: install
 	@echo "Compiling the C++ runner for ARM64 into build/runner/arm64: 1 minute; a wheel of 25 MB is downloaded once."
-	$(BIN)/python -m export_targets.linux_runner arm64
+	$(BIN)/python -m export_targets.runners.bridges.cpp_build arm64
 
 android-test: install
 	@echo "Compiling and testing the Android app without its SDK: 1 minute, the first time 3 and 0.5 GB in Maven's folder."

@@ -1,5 +1,5 @@
 """``python -m export_targets`` is ``edgeform``."""
 
-from export_targets.cli import main
+from export_targets.command_line.cli import main
 
 main()

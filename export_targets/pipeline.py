@@ -11,13 +11,13 @@ from edge_models.edge import edge_form
 from edge_models.images import to_pixels
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
-from export_targets import artifact, replacement
-from export_targets.contents import describe, write_evidence, write_golden
-from export_targets.graph import collector_off, exported, float_modules
-from export_targets.hops import judge
-from export_targets.layer_errors import LayerError, layer_errors
-from export_targets.manifest import FloatModule, Manifest
+from export_targets.artifact import folder as artifact
+from export_targets.artifact import replacement
+from export_targets.artifact.manifest import FloatModule, Manifest
+from export_targets.lowering.graph import collector_off, exported, float_modules
 from export_targets.progress import Reporter
+from export_targets.prove.hops import judge
+from export_targets.prove.layer_errors import LayerError, layer_errors
 from export_targets.request import (
     BuildRequest,
     Plan,
@@ -28,6 +28,7 @@ from export_targets.request import (
 )
 from export_targets.runner import runner_named
 from export_targets.target import Lowered
+from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
 
 

@@ -16,8 +16,8 @@ from edge_models.images import preprocess_all
 from edge_models.reference.heads import HEADS, Heads
 from edge_models.registry import named
 from edge_models.spec import FloatRule, ModelSpec
-from export_targets.artifact import read_lines
-from export_targets.manifest import artifact_name
+from export_targets.artifact.folder import read_lines
+from export_targets.artifact.manifest import artifact_name
 from export_targets.progress import Reporter
 from export_targets.target import Lowering, Target, target_named
 from quantize.calibration import DEFAULT_SAMPLES, SYNTHETIC, Images, ImageSets, image_sets

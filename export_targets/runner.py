@@ -14,7 +14,7 @@ from edge_models.registry import collect, named
 from export_targets import runners
 
 if TYPE_CHECKING:
-    from export_targets.operators import Event
+    from export_targets.profile.operator_times import Event
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from edge_models.parity import Gate
 from edge_models.registry import collect, named
 from edge_models.spec import FloatRule, InputSpec, ModelSpec
 from export_targets import targets
-from export_targets.manifest import Delegation, FloatModule
+from export_targets.artifact.manifest import Delegation, FloatModule
 from quantize.recipe import Recipe, all_recipes
 
 if TYPE_CHECKING:

@@ -22,7 +22,9 @@ from hypothesis import settings
 from torch import Tensor
 
 from edge_models.digits import digits
-from export_targets import artifact, cli, console, pipeline
+from export_targets import pipeline
+from export_targets.artifact import folder as artifact
+from export_targets.command_line import cli, console
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
 from export_targets.request import BuildRequest

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from edge_models.parity import Gate, HopSpec, ParityReport
-from export_targets import hops
-from export_targets.hops import OWN_RUNNER, device_hop, hop_specs, judge
-from export_targets.manifest import Delegation, Manifest, Undelegated
+from export_targets.artifact.manifest import Delegation, Manifest, Undelegated
+from export_targets.prove import hops
+from export_targets.prove.hops import OWN_RUNNER, device_hop, hop_specs, judge
 from export_targets.target import Gates, all_targets, recipes_of
 from tests.export_targets.made_up import made_up_manifest
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from export_targets.child import answer
 from export_targets.interpret import mlpackage
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
 from export_targets.interpret.refusal import RefusedError
+from export_targets.runners.processes.child import answer
 
 BACKEND = "CoreMLBackend"
 PACKAGE = "lowered_module/model.mlpackage"  # where it stands inside the delegate

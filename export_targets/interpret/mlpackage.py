@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export_targets.child import answer
 from export_targets.interpret.mil.execute import Storage, execute
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
 from export_targets.interpret.refusal import RefusedError
+from export_targets.runners.processes.child import answer
 
 
 def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tensor:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from export_targets.child import answer
 from export_targets.interpret import mlpackage
+from export_targets.runners.processes.child import answer
 
 
 def load(model: Path) -> Callable[[Tensor], Tensor]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export_targets.child import answer
 from export_targets.interpret.refusal import RefusedError
 from export_targets.interpret.vk.execute import Storage, execute
 from export_targets.interpret.vk.graph import Graph
 from export_targets.interpret.vk.read import read_delegate
+from export_targets.runners.processes.child import answer
 
 
 def run(graph: Graph, sample: Tensor, storage: Storage = "declared") -> Tensor:

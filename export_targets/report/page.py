@@ -12,7 +12,7 @@ from uuid import uuid4
 from markupsafe import Markup
 
 from edge_models.errors import InputError
-from export_targets.latency import Ratio
+from export_targets.artifact.latency_report import Ratio
 from export_targets.progress import Reporter
 from export_targets.report.chain import PROGRAMS, Chain, chain_of
 from export_targets.report.plots import (

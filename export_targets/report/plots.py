@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from export_targets.latency import LatencyReport, Ratio
-from export_targets.layer_errors import LayerError
+from export_targets.artifact.latency_report import LatencyReport, Ratio
+from export_targets.prove.layer_errors import LayerError
 from export_targets.report.svg import CARD, INK, RULE, SERIES, SOFT, figure, inline, printable
 
 if TYPE_CHECKING:

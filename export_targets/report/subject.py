@@ -12,7 +12,7 @@ import torch
 from edge_models.errors import InputError
 from edge_models.images import read_image
 from edge_models.parity import Hop, ParityReport
-from export_targets.artifact import (
+from export_targets.artifact.folder import (
     GOLDEN,
     MANIFEST,
     PARITY,
@@ -20,10 +20,10 @@ from export_targets.artifact import (
     open_artifact,
     read_parity,
 )
-from export_targets.latency import LatencyReport
-from export_targets.latency_folder import LATENCY, model_digest, stored_reports
-from export_targets.layer_errors import LAYER_ERRORS, LayerError, read_layer_errors
-from export_targets.manifest import Manifest
+from export_targets.artifact.latency_folder import LATENCY, model_digest, stored_reports
+from export_targets.artifact.latency_report import LatencyReport
+from export_targets.artifact.manifest import Manifest
+from export_targets.prove.layer_errors import LAYER_ERRORS, LayerError, read_layer_errors
 
 SHOWN_SAMPLES = 8
 THUMBNAIL = 96  # pixels of the longer side

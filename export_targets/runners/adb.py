@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export_targets.artifact import open_artifact
-from export_targets.phone_app import run_on_phone
+from export_targets.artifact.folder import open_artifact
 from export_targets.runner import Runner, RunnerError
+from export_targets.runners.bridges.phone_app import run_on_phone
 
 
 def execute(serial: str | None, model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export_targets import host_times
-from export_targets.child import answer, run_in_child
-from export_targets.executorch_runtime import load_program
 from export_targets.runner import Runner
+from export_targets.runners.processes import host_measuring as host_times
+from export_targets.runners.processes.child import answer, run_in_child
+from export_targets.runners.processes.executorch_runtime import load_program
 
 # A damaged file can also run for ever. A whole process takes about 5 s to start, and the largest
 # model less than 1 s an image on a slow core.

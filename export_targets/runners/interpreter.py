@@ -9,9 +9,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from export_targets.child import run_in_child
-from export_targets.delegates import delegate_backends
+from export_targets.lowering.delegates import delegate_backends
 from export_targets.runner import Runner, RunnerError
+from export_targets.runners.processes.child import run_in_child
 
 # What a file is: the module that runs it in the child process, and its name for messages.
 INTERPRETERS = {

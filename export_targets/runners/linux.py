@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from edge_models.errors import InputError
-from export_targets.artifact import read_manifest
-from export_targets.child import run_command
-from export_targets.linux_runner import is_native, program, to_build
+from export_targets.artifact.folder import read_manifest
 from export_targets.runner import Runner
+from export_targets.runners.bridges.cpp_build import is_native, program, to_build
+from export_targets.runners.processes.child import run_command
 
 SYSROOT = "/usr/aarch64-linux-gnu"
 CPU = "QEMU_CPU"

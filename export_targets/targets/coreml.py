@@ -5,11 +5,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export_targets.compressed_weights import compress, decompressed, exceptions
+from export_targets.artifact.manifest import Delegation
 from export_targets.interpret.mil.read import read_package
-from export_targets.manifest import Delegation
-from export_targets.mlprogram import convert, quiet_converter, saved_in_order
-from export_targets.neural_engine import (
+from export_targets.lowering.coreml.compressed_weights import compress, decompressed, exceptions
+from export_targets.lowering.coreml.convert import convert, quiet_converter, saved_in_order
+from export_targets.target import DelegatedOperator, Lowered, Lowering, Target
+from export_targets.targets.coreml_family import (
     FLOAT_RULES,
     FORMS,
     FP16_GATES,
@@ -18,7 +19,6 @@ from export_targets.neural_engine import (
     WEIGHTS_GATES,
     quantizer,
 )
-from export_targets.target import DelegatedOperator, Lowered, Lowering, Target
 
 
 def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:

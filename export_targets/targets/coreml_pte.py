@@ -4,10 +4,16 @@ from pathlib import Path
 
 import torch
 
-from export_targets.delegates import inspect, read_delegates
-from export_targets.mlprogram import quiet_converter, saved_in_order
-from export_targets.neural_engine import FLOAT_RULES, FORMS, FP16_GATES, INT8_GATES, quantizer
+from export_targets.lowering.coreml.convert import quiet_converter, saved_in_order
+from export_targets.lowering.delegates import inspect, read_delegates
 from export_targets.target import Lowered, Lowering, Target
+from export_targets.targets.coreml_family import (
+    FLOAT_RULES,
+    FORMS,
+    FP16_GATES,
+    INT8_GATES,
+    quantizer,
+)
 
 
 def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:

@@ -10,13 +10,13 @@ from edge_models.edge.local_convolution import LocalConvolutionInFloat16
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
-from export_targets.delegates import inspect, read_delegates
-from export_targets.graph import drop_provenance
 from export_targets.interpret.vk.read import read_delegate
+from export_targets.lowering.delegates import inspect, read_delegates
+from export_targets.lowering.graph import drop_provenance
+from export_targets.lowering.vulkan.limits import beyond_limits
+from export_targets.lowering.vulkan.partition import partitioner, vulkan_log
+from export_targets.lowering.vulkan.quantizer import quantizer
 from export_targets.target import Gates, Lowered, Lowering, Target
-from export_targets.vulkan.limits import beyond_limits
-from export_targets.vulkan.partition import partitioner, vulkan_log
-from export_targets.vulkan.quantizer import quantizer
 
 FORMS = Forms(
     softmax_mean=matrix_tokens.SoftmaxByLargest,

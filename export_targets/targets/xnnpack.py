@@ -9,9 +9,9 @@ from edge_models.edge import local_convolution, primitives
 from edge_models.edge.primitives import Forms
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
-from export_targets.delegates import RefusalLog, inspect, read_delegates
-from export_targets.graph import drop_provenance, module_classes, ruling
-from export_targets.idle_passes import idle_passes_left_out
+from export_targets.lowering.delegates import RefusalLog, inspect, read_delegates
+from export_targets.lowering.graph import drop_provenance, module_classes, ruling
+from export_targets.lowering.idle_passes import idle_passes_left_out
 from export_targets.target import Gates, Lowered, Lowering, Target
 from quantize.recipe import Recipe
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from export_targets import linux_runner
-from export_targets.artifact import MANIFEST
+from export_targets.artifact.folder import MANIFEST
 from export_targets.runners import linux
+from export_targets.runners.bridges import cpp_build as linux_runner
 from tests.conftest import Built
 
 X86, ARM = "x86-64", "arm64"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from export_targets.latency import LatencyReport
-from export_targets.latency_folder import read_report
+from export_targets.artifact.latency_folder import read_report
+from export_targets.artifact.latency_report import LatencyReport
 from tests.apps.golden import write_golden
 from tests.conftest import Built
 

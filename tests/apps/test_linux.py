@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export_targets import artifact, linux_runner
-from export_targets.artifact import open_artifact
-from export_targets.latency_folder import read_report
+from export_targets.artifact import folder as artifact
+from export_targets.artifact.folder import open_artifact
+from export_targets.artifact.latency_folder import read_report
+from export_targets.runners.bridges import cpp_build as linux_runner
 from tests.apps.conftest import ARM, X86, Runner, needs_runner
 from tests.conftest import Built, Copied, EdgeformInProcess
 from tests.export_targets.made_up import edit, sign_again

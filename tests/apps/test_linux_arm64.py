@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from export_targets import linux_runner
 from export_targets.runners import linux
+from export_targets.runners.bridges import cpp_build as linux_runner
 from tests.apps.conftest import ARM, needs_arm
 from tests.conftest import Built, EdgeformInProcess
 

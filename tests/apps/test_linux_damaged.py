@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from export_targets import artifact
-from export_targets.artifact import MANIFEST
+from export_targets.artifact import folder as artifact
+from export_targets.artifact.folder import MANIFEST
 from tests.apps.conftest import Runner, needs_runner
 from tests.conftest import Built, Copied
 from tests.export_targets.made_up import sign_again

@@ -11,7 +11,7 @@ from PIL import Image
 
 from edge_models.images import preprocess, read_image
 from edge_models.spec import InputSpec
-from export_targets.artifact import MANIFEST
+from export_targets.artifact.folder import MANIFEST
 from tests.apps.conftest import Runner, needs_runner
 from tests.apps.golden import SIZES, noise, with_input
 

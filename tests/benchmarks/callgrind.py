@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export_targets import linux_runner
-from export_targets.artifact import open_artifact
+from export_targets.artifact.folder import open_artifact
+from export_targets.runners.bridges import cpp_build as linux_runner
 from tests.benchmarks.result import Result, Skipped
 from tests.benchmarks.sides import FORMS
 from tests.benchmarks.subject import REAL_SIZE, real_size

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from edge_models.parity import measure
 from edge_models.reference.heads import run_eager
-from export_targets.bootstrap import Interval, ratio
-from export_targets.device import load_average
+from export_targets.profile.ratios import Interval, ratio
+from export_targets.runners.processes.this_machine import load_average
 from tests.benchmarks import agreement, aims, engines, interleaved, operators, peers
 from tests.benchmarks.agreement import Agreement, hardest
 from tests.benchmarks.interleaved import Timed, measure_sides

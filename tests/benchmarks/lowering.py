@@ -18,9 +18,9 @@ import torch
 
 from edge_models.edge import edge_form
 from edge_models.spec import InputSpec
-from export_targets.device import load_average
-from export_targets.graph import collector_off
+from export_targets.lowering.graph import collector_off
 from export_targets.request import resolve
+from export_targets.runners.processes.this_machine import load_average
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named
 from tests.benchmarks.machine import busy_note

@@ -2,7 +2,7 @@
 
 import platform
 
-from export_targets.device import BUSY, this_device
+from export_targets.runners.processes.this_machine import BUSY, this_device
 
 
 def describe_machine() -> dict[str, str]:

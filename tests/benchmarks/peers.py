@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export_targets.manifest import to_json
+from export_targets.artifact.manifest import to_json
 from tests.benchmarks.result import RESULTS
 from tests.benchmarks.reuse import is_current, remember, sources
 from tests.benchmarks.subject import Subject

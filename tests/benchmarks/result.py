@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export_targets.manifest import to_json, toolchain
+from export_targets.artifact.manifest import to_json, toolchain
 from tests.benchmarks.machine import describe_machine
 
 RESULTS = Path("build/benchmarks")

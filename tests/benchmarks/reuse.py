@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from export_targets.manifest import to_json
+from export_targets.artifact.manifest import to_json
 
 Identity = dict[str, str]
 

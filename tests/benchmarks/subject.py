@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.reference.heads import SingleOutput
-from export_targets.artifact import Artifact, open_artifact
-from export_targets.manifest import to_json, toolchain
+from export_targets.artifact.folder import Artifact, open_artifact
+from export_targets.artifact.manifest import to_json, toolchain
 from export_targets.pipeline import build
 from export_targets.progress import silent_reporter, stderr_reporter
 from export_targets.request import BuildRequest, Form, choose_images, resolve

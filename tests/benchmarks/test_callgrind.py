@@ -2,7 +2,7 @@
 
 import pytest
 
-from export_targets import linux_runner
+from export_targets.runners.bridges import cpp_build as linux_runner
 from tests.benchmarks import callgrind
 from tests.benchmarks.callgrind import RUNNER, Row, collected, count, table
 from tests.conftest import SMALL, Built

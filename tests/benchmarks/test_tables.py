@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from export_targets.bootstrap import Interval
+from export_targets.profile.ratios import Interval
 from tests.benchmarks import lowering, machine
 from tests.benchmarks.agreement import Agreement, hardest
 from tests.benchmarks.aims import aim

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from edge_models.spec import InputSpec
+from export_targets.artifact.manifest import Delegation
 from export_targets.interpret.vk.graph import Call, Graph, TensorValue
 from export_targets.interpret.vk.read import read_delegate
-from export_targets.manifest import Delegation
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named
 from tests.benchmarks import subject

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export_targets.turns import Turns, answer
+from export_targets.runners.processes.measuring import Turns, answer
 from tests.benchmarks.engines import ENGINES
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from export_targets import artifact
-from export_targets.artifact import file_entries, read_manifest, write_floats, write_manifest
-from export_targets.manifest import Manifest, to_json
+from export_targets.artifact import folder as artifact
+from export_targets.artifact.folder import file_entries, read_manifest, write_floats, write_manifest
+from export_targets.artifact.manifest import Manifest, to_json
 
 SAMPLES, CLASSES = 2, 10
 SHAPE = (1, 3, 32, 32)

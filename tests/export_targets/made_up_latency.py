@@ -3,7 +3,13 @@
 import json
 from typing import Any
 
-from export_targets.latency import LatencyReport, Operator, OperatorTable, Phase, rate
+from export_targets.artifact.latency_report import (
+    LatencyReport,
+    Operator,
+    OperatorTable,
+    Phase,
+    rate,
+)
 
 MACS, SAMPLES = 2_000_000, (4.0, 2.0, 3.0, 9.0)
 

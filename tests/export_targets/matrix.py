@@ -17,15 +17,15 @@ from edge_models.catalog import embedded_weights, model_spec, model_specs
 from edge_models.digits import HELD_OUT
 from edge_models.images import preprocess, read_image, to_pixels
 from edge_models.parity import ParityReport
-from export_targets import artifact
-from export_targets.artifact import Artifact, open_artifact, read_manifest
-from export_targets.evaluate import evaluate
-from export_targets.hops import hop_specs
+from export_targets.artifact import folder as artifact
+from export_targets.artifact.folder import Artifact, open_artifact, read_manifest
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
+from export_targets.prove.evaluate import evaluate
+from export_targets.prove.hops import hop_specs
+from export_targets.prove.verify import verify
 from export_targets.runner import runner_named
 from export_targets.target import recipes_of, target_named
-from export_targets.verify import verify
 from quantize.recipe import recipe_named
 from tests.conftest import Built
 

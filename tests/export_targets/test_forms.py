@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from export_targets.artifact import open_artifact
-from export_targets.evaluate import evaluate
-from export_targets.manifest import Manifest
+from export_targets.artifact.folder import open_artifact
+from export_targets.artifact.manifest import Manifest
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
+from export_targets.prove.evaluate import evaluate
+from export_targets.prove.verify import verify
 from export_targets.target import Target, all_targets
-from export_targets.verify import verify
 from tests.conftest import SMALL, Built, EdgeformInProcess, Ran, in_own_process
 
 pytestmark = pytest.mark.usefixtures("runner_here")

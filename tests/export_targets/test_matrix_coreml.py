@@ -8,11 +8,11 @@ from edge_models.catalog import model_spec, model_specs
 from edge_models.digits import digits
 from edge_models.images import preprocess_all, to_pixels
 from edge_models.parity import measure
-from export_targets.artifact import Artifact, open_artifact
-from export_targets.compressed_weights import uncompressed
+from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.interpret.mil.execute import execute
 from export_targets.interpret.mil.read import read_package
-from export_targets.mlprogram import LOGITS
+from export_targets.lowering.coreml.compressed_weights import uncompressed
+from export_targets.lowering.coreml.convert import LOGITS
 from tests.benchmarks.coreml import float16_ranges
 from tests.conftest import Built
 from tests.export_targets.matrix import Matrix

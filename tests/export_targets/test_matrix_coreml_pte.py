@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from export_targets.artifact import open_artifact
+from export_targets.artifact.folder import open_artifact
 from export_targets.interpret.coreml_pte import BACKEND, read_delegate
 from export_targets.interpret.mil.read import MANIFEST, read_package
 from export_targets.interpret.refusal import RefusedError

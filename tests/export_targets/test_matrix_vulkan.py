@@ -1,6 +1,6 @@
 import pytest
 
-from export_targets.artifact import open_artifact
+from export_targets.artifact.folder import open_artifact
 from export_targets.interpret.vk.read import read_delegate
 from tests.benchmarks.vulkan import float16_ranges
 from tests.conftest import Built

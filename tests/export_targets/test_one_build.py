@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from edge_models.errors import InputError
-from export_targets import replacement
-from export_targets.artifact import old_of, open_artifact
-from export_targets.replacement import publish, sole_build, staging
+from export_targets.artifact import replacement
+from export_targets.artifact.folder import old_of, open_artifact
+from export_targets.artifact.replacement import publish, sole_build, staging
 from tests.conftest import SMALL, EdgeformInProcess
 from tests.export_targets.made_up import CLASSES, SAMPLES, write_made_up
 
@@ -26,7 +26,9 @@ BUILD = ("build", SMALL, "--target", "xnnpack", "--recipe", "fp32", "--out")
 SERVER = """
 import os, shutil, sys
 from pathlib import Path
-from export_targets import cli, pipeline, replacement
+from export_targets.command_line import cli
+from export_targets.artifact import replacement
+from export_targets import pipeline
 from tests.export_targets.made_up import write_made_up
 out = Path(sys.argv[-1])
 BEFORE
@@ -60,7 +62,9 @@ BUILDING = (
 # a build that has written half of its model
 WAITING = """
 import sys, time
-from export_targets import cli, pipeline, replacement
+from export_targets.command_line import cli
+from export_targets.artifact import replacement
+from export_targets import pipeline
 
 def build(plan, reporter):
     with replacement.staging(plan.out) as folder:
@@ -74,7 +78,8 @@ cli.main()
 # a runner whose child process does not end and keeps this process's stderr open
 CHILD = """
 import subprocess, sys
-from export_targets import cli, verify
+from export_targets.command_line import cli
+from export_targets.prove import verify
 
 def run(*_):
     print("waiting", file=sys.stderr, flush=True)
@@ -85,7 +90,7 @@ cli.main()
 """
 REAL = """
 import sys
-from export_targets import cli
+from export_targets.command_line import cli
 print("waiting", file=sys.stderr, flush=True)
 cli.main()
 """

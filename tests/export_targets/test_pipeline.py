@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from export_targets import artifact
+from export_targets.artifact import folder as artifact
 from export_targets.runner import all_runners
 from export_targets.runners import host
 from export_targets.target import Target, all_targets

@@ -15,11 +15,11 @@ from edge_models.catalog import model_spec
 from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
 from edge_models.parity import IDENTICAL_DB, measure
-from export_targets import artifact
-from export_targets.contents import count_macs
+from export_targets.artifact import folder as artifact
 from export_targets.runner import runner_named
 from export_targets.runners.linux import CPU, DEFAULT_CPU, SYSROOT
 from export_targets.target import target_named
+from export_targets.write_artifact import count_macs
 from tests.benchmarks.arm64.blocks import Block, difference, hottest, mnemonics, parse, total
 from tests.benchmarks.arm64.program import Program
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from edge_models.catalog import model_spec
-from export_targets.artifact import LOWERED, Artifact, open_artifact
+from export_targets.artifact.folder import LOWERED, Artifact, open_artifact
 from export_targets.runners.linux import DEFAULT_CPU, SYSROOT
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from export_targets import linux_runner
+from export_targets.runners.bridges import cpp_build as linux_runner
 
 SOURCE = Path(__file__).parent
 TOOLS = {  # command: the Debian package that brings it

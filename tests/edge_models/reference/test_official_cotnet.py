@@ -11,7 +11,7 @@ from edge_models.checkpoint import config_of, load_reference
 from edge_models.errors import InputError
 from edge_models.reference.official_cot_layer import LocalConvolution
 from edge_models.reference.official_cotnet import SECoTNetD
-from export_targets.contents import count_macs
+from export_targets.write_artifact import count_macs
 from tests.edge_models.layers import made_model
 
 NAMES = [

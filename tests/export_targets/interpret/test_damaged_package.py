@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from edge_models.errors import InputError
-from export_targets.artifact import open_artifact
+from export_targets.artifact.folder import open_artifact
 from export_targets.interpret.mil.execute import execute
 from export_targets.interpret.mil.formats import messages
 from export_targets.interpret.mil.read import read_package
 from export_targets.interpret.refusal import RefusedError
 from export_targets.progress import silent_reporter
-from export_targets.verify import verify
+from export_targets.prove.verify import verify
 from tests.bad_input import mutated
 from tests.conftest import Built, Copied
 from tests.export_targets.interpret.converted import convert, save

@@ -15,7 +15,7 @@ from export_targets.interpret.vk.graph import Graph
 from export_targets.interpret.vk.operators import OPERATORS
 from export_targets.interpret.vk.operators.integers import OPERATORS as INTEGERS
 from export_targets.interpret.vk.read import read_delegate
-from export_targets.vulkan.partition import partitioner, vulkan_log
+from export_targets.lowering.vulkan.partition import partitioner, vulkan_log
 
 MAP, TOKENS = (1, 8, 12, 16), (6, 16)
 

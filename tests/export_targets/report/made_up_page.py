@@ -8,10 +8,10 @@ from typing import Any
 from PIL import Image
 
 from edge_models.parity import Gate, Hop, ParityReport
-from export_targets.artifact import LABELS, MANIFEST, read_manifest, write_parity
-from export_targets.latency import LatencyReport, OperatorTable
-from export_targets.latency_folder import add_report, model_digest
-from export_targets.layer_errors import LAYER_ERRORS, LayerError, write_layer_errors
+from export_targets.artifact.folder import LABELS, MANIFEST, read_manifest, write_parity
+from export_targets.artifact.latency_folder import add_report, model_digest
+from export_targets.artifact.latency_report import LatencyReport, OperatorTable
+from export_targets.prove.layer_errors import LAYER_ERRORS, LayerError, write_layer_errors
 from tests.export_targets.made_up import CLASSES, SAMPLES, sign_again, write_made_up
 from tests.export_targets.made_up_latency import made_up_report, operator
 

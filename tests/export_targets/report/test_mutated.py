@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from export_targets.artifact import Artifact, read_manifest, read_parity
-from export_targets.layer_errors import LAYER_ERRORS, read_layer_errors
+from export_targets.artifact.folder import Artifact, read_manifest, read_parity
+from export_targets.prove.layer_errors import LAYER_ERRORS, read_layer_errors
 from export_targets.report.chain import chain_of
 from export_targets.report.page import render
 from export_targets.report.subject import read_subjects

@@ -7,7 +7,7 @@ import pytest
 
 from edge_models.errors import InputError
 from edge_models.parity import ParityReport
-from export_targets.layer_errors import LAYER_ERRORS, write_layer_errors
+from export_targets.prove.layer_errors import LAYER_ERRORS, write_layer_errors
 from export_targets.report.chain import chain_of
 from export_targets.report.page import render
 from export_targets.report.plots import Point, tradeoff_plot

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from edge_models.spec import InputSpec
-from export_targets import compressed_weights
-from export_targets.manifest import FloatModule
+from export_targets.artifact.manifest import FloatModule
+from export_targets.lowering.coreml import compressed_weights
 from export_targets.target import Lowered, Lowering, target_named
 from quantize.recipe import recipe_named
 

@@ -10,11 +10,11 @@ from edge_models.catalog import model_spec
 from edge_models.digits import digits
 from edge_models.errors import InputError
 from edge_models.images import preprocess, resize_and_crop, to_pixels
-from export_targets.artifact import Artifact, open_artifact
+from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.interpret.mil.execute import execute
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
-from export_targets.mlprogram import LABEL, LOGITS
+from export_targets.lowering.coreml.convert import LABEL, LOGITS
 from export_targets.request import BuildRequest, resolve, settle
 from tests.conftest import Built
 

@@ -15,9 +15,9 @@ from edge_models.parity import HopSpec, compare
 from edge_models.spec import InputSpec
 from export_targets.interpret.vk.execute import execute
 from export_targets.interpret.vk.read import read_delegate
+from export_targets.lowering.vulkan.faults import FAULTS
 from export_targets.target import Lowering
 from export_targets.targets.vulkan import FORMS, TARGET
-from export_targets.vulkan.faults import FAULTS
 from quantize.recipe import recipe_named
 from tests.conftest import EdgeformInProcess
 from tests.export_targets.interpret.test_vulkan_operators import lowered

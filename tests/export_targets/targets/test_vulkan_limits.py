@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from export_targets.interpret.vk.graph import Graph, TensorValue
-from export_targets.vulkan.limits import beyond_limits, extents
+from export_targets.lowering.vulkan.limits import beyond_limits, extents
 
 CHANNELS, WIDTH, HEIGHT = (f"TENSOR_{axis}_PACKED" for axis in ("CHANNELS", "WIDTH", "HEIGHT"))
 

@@ -13,7 +13,7 @@ from edge_models.edge.primitives import StemByColumnPairs
 from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.spec import FloatRule, InputSpec
-from export_targets.graph import exported, module_classes, operator_name
+from export_targets.lowering.graph import exported, module_classes, operator_name
 from export_targets.runners import host
 from export_targets.target import Lowering
 from export_targets.targets.xnnpack import FLOAT_RULES, FORMS, lower, quantizer

@@ -1,0 +1,269 @@
+"""The command line: its commands and their arguments. The work is done elsewhere."""
+
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_models.errors import InputError
+from export_targets.command_line import (
+    console,  # and nothing that imports torch: `doctor` runs without
+)
+from export_targets.command_line import tables as show
+from export_targets.command_line.console import DONE, INTERRUPTED, judged, loading, print_result
+from export_targets.progress import stderr_reporter
+
+MAX_SAMPLES, MAX_SEED = 4096, 2**63 - 1
+MAX_ITERATIONS, MAX_THREADS = 100_000, 256
+MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options of `profile`
+
+app = typer.Typer(
+    name="edgeform",
+    help="Turn a CoTNet or Conformer checkpoint into files that run on a phone, and prove them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
+Trust = Annotated[
+    bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
+]
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str | None, typer.Argument(help="models, recipes or targets; all three without it.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """The catalogs, and which recipe each target can do."""
+    from export_targets.command_line.catalogs import KINDS, catalogs
+
+    if kind not in (*KINDS, None):
+        raise InputError(f"There is no list of {kind!r}.", f"Lists: {', '.join(KINDS)}.")
+    found = {name: rows for name, rows in catalogs().items() if kind in (name, None)}
+    print_result(found if kind is None else found[kind], as_json, lambda: show.catalogs(found))
+    return DONE
+
+
+Calibration = Annotated[
+    str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")
+]
+InputKind = Annotated[
+    str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")
+]
+OutputKind = Annotated[
+    str | None, typer.Option(help="Core ML: class (names for Vision, and logits) or logits.")
+]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Leave the gates out: nothing is proved.")
+]
+Deployment = Annotated[str | None, typer.Option(help="Core ML: iOS16, iOS17 or iOS18.")]
+
+
+@app.command()
+def build(
+    model: Annotated[str, typer.Argument(help="A model of `edgeform list models`.")],
+    target: Annotated[str, typer.Option(help="A target of `edgeform list targets`.")],
+    recipe: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help=".pth, .pt or .safetensors")] = None,
+    calibration: Calibration = None,
+    calibration_samples: Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)] = 128,
+    size: Annotated[str | None, typer.Option(help="H or HxW in pixels, multiples of 32.")] = None,
+    batch: Annotated[int, typer.Option(min=1)] = 1,
+    labels: Annotated[Path | None, typer.Option(help="A text file, one class a line.")] = None,
+    heads: Annotated[str, typer.Option(help="mean or both; for models with two heads.")] = "mean",
+    form: Annotated[str, typer.Option(help="edge, or published: the naive baseline.")] = "edge",
+    seed: Seed = 0,
+    input_kind: InputKind = None,
+    output: OutputKind = None,
+    minimum_deployment: Deployment = None,
+    out: Annotated[Path | None, typer.Option(help="The artifact folder itself.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace another artifact.")] = False,
+    no_verify: NoVerify = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Checkpoint -> artifact folder, then verify."""
+    with loading():
+        from export_targets.pipeline import build as run
+        from export_targets.request import BuildRequest
+
+    request = BuildRequest(  # ``resolve`` checks the names
+        model=model,
+        target=target,
+        recipe=recipe,
+        checkpoint=checkpoint,
+        calibration=calibration,
+        calibration_samples=calibration_samples,
+        size=_size(size),
+        batch=batch,
+        labels=labels,
+        heads=heads,  # type: ignore[arg-type]
+        form=form,  # type: ignore[arg-type]
+        seed=seed,
+        out=out,
+        force=force,
+        verify=not no_verify,
+        options=_options(input_kind, output, minimum_deployment),
+    )
+    result = run(request, stderr_reporter())
+    parity = result.parity.model_dump(mode="json", by_alias=True) if result.parity else None
+    document = {
+        "artifact": str(result.folder),
+        "manifest": result.manifest.model_dump(mode="json"),
+        "parity": parity,
+    }
+    print_result(document, as_json, lambda: show.build(result))
+    return judged(result.problems)
+
+
+@app.command()
+def verify(
+    artifact: Path,
+    images: Images = None,
+    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    trust_graphs: Trust = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Digests, wholeness, every parity hop."""
+    with loading():
+        from export_targets.prove.verify import verify as run
+
+    result = run(artifact, images, runner, trust_graphs, stderr_reporter())
+    document = result.report.model_dump(mode="json", by_alias=True)
+    print_result(document, as_json, lambda: show.parity(result.report))
+    return judged(result.problems)
+
+
+@app.command()
+def profile(
+    context: typer.Context,
+    artifacts: Annotated[list[Path], typer.Argument(help="Measured in turns, in one run.")],
+    baseline: Annotated[
+        str | None, typer.Option(help="published: build and measure that form too.")
+    ] = None,
+    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    iterations: Annotated[int, typer.Option(min=1, max=MAX_ITERATIONS)] = 120,
+    warmup: Annotated[int, typer.Option(min=0, max=MAX_ITERATIONS)] = 10,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MAX_THREADS, help="Default: the runtime's own choice.")
+    ] = None,
+    import_: Annotated[
+        Path | None, typer.Option("--import", help="Add a report that a phone's app wrote.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Latency and where the time goes; several artifacts with their ratios."""
+    with loading():
+        from export_targets.profile.profile import Settings, profile_all, take
+
+    if import_ is not None:
+        sources = map(context.get_parameter_source, MEASURING)
+        if len(artifacts) > 1 or any(source and source.name == "COMMANDLINE" for source in sources):
+            raise InputError(
+                "--import is of one artifact and measures nothing.",
+                f"Leave other artifacts and --{', --'.join(MEASURING)} away.",
+            )
+        result = take(artifacts[0], import_)
+    else:
+        settings = Settings(iterations, warmup, threads)
+        result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
+    print_result(result.document(), as_json, lambda: show.profile(result))
+    if result.interrupted:  # past the line that says that nothing was kept
+        sys.exit(INTERRUPTED)
+    return DONE
+
+
+@app.command()
+def evaluate(
+    artifact: Path,
+    images: Annotated[Path, typer.Option(help="One folder a class.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Use at most so many images.")] = None,
+    trust_graphs: Trust = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Top-1 and top-5 of the FP32 reference and the saved file, and their agreement."""
+    with loading():
+        from export_targets.prove.evaluate import evaluate as run
+
+    report = run(artifact, images, limit, trust_graphs, stderr_reporter())
+    print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
+    return DONE
+
+
+@app.command()
+def report(
+    artifacts: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
+    out: Annotated[Path, typer.Option(help="The page, an .html file.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """One self-contained HTML page about one or several artifacts."""
+    with loading():
+        from export_targets.report.page import write_report
+
+    path = write_report(artifacts, out, stderr_reporter())
+    print_result({"report": str(path)}, as_json, lambda: print(path))
+    return DONE
+
+
+@app.command()
+def doctor(as_json: Json = False, debug: Debug = False) -> int:
+    """What this machine has, and what it can therefore build, verify and run."""
+    from export_targets.command_line.doctor import diagnose
+
+    diagnosis = diagnose()
+    print_result(asdict(diagnosis), as_json, lambda: show.diagnosis(diagnosis))
+    return DONE
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the artifacts go.")] = Path("artifacts"),
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """The main job on the embedded models, with every target and recipe."""
+    with loading():
+        from export_targets.command_line.demo import demo as run
+
+    rows = run(out, stderr_reporter())
+    print_result([asdict(row) for row in rows], as_json, lambda: show.demo(rows))
+    return judged(tuple(problem for row in rows for problem in row.problems))
+
+
+def main() -> None:
+    """Run the command line and exit with the contract's code."""
+    console.run(app)
+
+
+def _options(
+    input_kind: str | None, output: str | None, minimum_deployment: str | None
+) -> dict[str, str]:
+    """The target's options that were given, by the names that they have there."""
+    given = {"input": input_kind, "output": output, "minimum-deployment": minimum_deployment}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,5}", part) for part in parts):
+        raise InputError(f"The size {text!r} is not a number of pixels.", "Write 224 or 224x320.")
+    return int(parts[0]), int(parts[-1])

@@ -1,0 +1,131 @@
+"""What every command shares: exit codes, how results and errors are printed, Ctrl-C."""
+
+import atexit
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
+import typer
+
+from edge_models.errors import InputError, RunnerError
+
+# Loggers, "" being the root of all.
+CHATTY = ("", "torch", "torch.utils._pytree", "torchao", "executorch", "coremltools")
+DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+FAULT = "This is a fault of edgeform: nothing was replaced, and --debug shows where it is."
+USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run the commands of ``sys.argv`` and exit with the contract's code."""
+    atexit.register(gc.freeze)  # else the graphs are searched for cycles at the end: 2 s
+    arguments = sys.argv[1:]
+    as_json, debug = "--json" in arguments, "--debug" in arguments
+    if not debug:
+        _quiet_libraries()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name of a file need not be text
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except USAGE_ERROR as error:
+        _complain(error.format_message(), "See edgeform COMMAND --help.", as_json)
+        code = BAD_INPUT
+    except Exception as error:  # whatever it is, a user sees what and a remedy
+        if debug:
+            traceback.print_exc()
+        _complain(*_explained(error), as_json)
+        code = GATE_FAILED if isinstance(error, RunnerError) else BAD_INPUT
+    if code == INTERRUPTED:  # typer returns it for Ctrl-C in a command
+        _complain("Interrupted.", "Nothing was replaced.", as_json)
+    sys.exit(code)
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """What is wrong, and the remedy."""
+    if isinstance(error, InputError):
+        return error.what, error.remedy
+    if isinstance(error, RunnerError):
+        return f"The saved file does not run: {error}.", "Nothing was replaced."
+    if isinstance(error, ImportError):
+        return f"{error}.", "`edgeform doctor` says what is missing here."
+    if isinstance(error, OSError):
+        return f"{error}.", "Check the path, rights and space."
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"{type(error).__name__}: {first}", FAULT
+
+
+def _quiet_libraries() -> None:
+    """Hide other libraries' chatter; ``--debug`` shows it."""
+    from export_targets.command_line.doctor import outside_tested_range
+
+    # of executorch's Core ML compiler, which sets its logger's level by it when it is imported
+    os.environ.setdefault("ET_COREML_LOG_LEVEL", "ERROR")
+    warnings.simplefilter("ignore")
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for line in outside_tested_range():
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def judged(problems: tuple[str, ...]) -> int:
+    """Name each failed gate on stderr; the exit code."""
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return GATE_FAILED if problems else DONE
+
+
+def print_result(document: Any, as_json: bool, table: Callable[[], None]) -> None:
+    """One JSON document, or the table that ``table`` prints. Ends the program where stdout takes
+    no more.
+    """
+    try:
+        if as_json:
+            print(json.dumps(document, indent=1, allow_nan=False))
+        else:
+            table()
+        sys.stdout.flush()
+    except (OSError, SystemExit) as error:  # rich ends the program itself at a closed pipe
+        # what is still buffered goes nowhere, and not once more to stdout at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = error.strerror if isinstance(error, OSError) else "Broken pipe"
+        print(f"Stdout takes no more: {why}.\nThe result was not printed.", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While open, Ctrl-C ends the program where it stands: nothing is written yet, and an exception
+    inside a library that is being loaded would abort the process.
+    """
+
+    def leave(*_: object) -> None:
+        _complain("Interrupted.", "Nothing was replaced.", "--json" in sys.argv)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _complain(what: str, remedy: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": {"what": what, "remedy": remedy}}))
+    else:
+        print(f"{what}\n{remedy}", file=sys.stderr)

@@ -1,0 +1,202 @@
+"""Tables on stdout."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from edge_models.parity import ParityReport
+    from export_targets.artifact.latency_report import LatencyReport, OperatorTable, Ratio
+    from export_targets.command_line.demo import DemoRow
+    from export_targets.command_line.doctor import Diagnosis
+    from export_targets.pipeline import BuildResult
+    from export_targets.profile.profile import Profile
+    from export_targets.prove.evaluate import EvaluationReport
+
+ABSENT = "-"
+SLOWEST = 12  # operators shown; the report has all
+PLAIN_WIDTH = 160  # of a table that goes to a file or a pipe
+
+
+def catalogs(lists: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
+    """The catalogs, a table each."""
+    for kind, rows in lists.items():
+        _table(kind, list(rows[0]), (list(row.values()) for row in rows))
+
+
+def build(result: "BuildResult") -> None:
+    """An artifact's facts, its hops, and what fell out of the delegate."""
+    manifest = result.manifest
+    total = sum(entry.bytes for entry in manifest.files if entry.deploy)
+    _table(
+        manifest.name,
+        ["folder", "delegates", "operators in them", "outside", "deployed MB"],
+        [
+            [
+                str(result.folder),
+                str(manifest.delegation.delegates),
+                str(manifest.delegation.delegated_ops),
+                str(sum(manifest.delegation.undelegated.values())),
+                f"{total / 1e6:.2f}",
+            ]
+        ],
+    )
+    if result.parity is not None:
+        parity(result.parity)
+
+
+def parity(report: "ParityReport") -> None:
+    """The hops of a parity report."""
+    columns = ["hop", "from", "to", "runner", "samples", "SQNR dB", "max abs", "cosine", "top-1"]
+    rows = [
+        [
+            hop.name,
+            hop.from_,
+            hop.to,
+            hop.runner,
+            str(hop.samples),
+            _number(hop.sqnr_db, ".1f"),
+            _number(hop.max_abs, ".2g"),
+            _number(hop.cosine, ".6f"),
+            _number(hop.top1_agreement, ".3f"),
+            f">= {hop.gate.min_sqnr_db:g} dB, {hop.gate.min_top1_agreement:g}",
+            f"{hop.status} {hop.why}".strip(),
+        ]
+        for hop in report.hops
+    ]
+    _table(f"Parity on {report.inputs}", [*columns, "gate", "status"], rows)
+
+
+def evaluation(report: "EvaluationReport") -> None:
+    """Accuracy of each program."""
+    rows = [
+        [p.program, f"{p.top1:.2%}", f"{p.top5:.2%}", f"{p.agreement:.2%}"] for p in report.programs
+    ]
+    title = f"{report.artifact} on {report.samples} images of {report.images}"
+    _table(title, ["program", "top-1", "top-5", "agreement with FP32"], rows)
+
+
+def demo(rows: Sequence["DemoRow"]) -> None:
+    """A row for each artifact of the demo."""
+    columns = ["artifact", "recipe", "delegates", "MB", "SQNR dB", "top-1 agreement", "gates"]
+    cells = [
+        [
+            row.artifact,
+            row.recipe,
+            str(row.delegates),
+            f"{row.megabytes:.2f}",
+            _number(row.sqnr_db, ".1f"),
+            _number(row.top1_agreement, ".3f"),
+            "passed" if row.passed else "FAILED",
+        ]
+        for row in rows
+    ]
+    _table("Saved files against the FP32 reference", columns, cells)
+
+
+def profile(result: "Profile") -> None:
+    """Each report's phases and where its time goes; the ratios between them."""
+    for path, report in zip(result.paths, result.reports, strict=True):
+        _latency(report)
+        if report.operators is not None:
+            _operators(report.operators)
+        _line(f"Written to {path}")
+    if result.ratios:
+        _table(
+            "How many times faster, by median execute time",
+            ["artifact", "than", "times", "interval", "rounds"],
+            [
+                [r.artifact, r.baseline, f"{r.value:.2f}", _interval(r), str(r.rounds)]
+                for r in result.ratios
+            ],
+        )
+
+
+def _latency(report: "LatencyReport") -> None:
+    device, runtime, peak = report.device, report.runtime, report.peak_memory_bytes
+    _table(
+        report.artifact,
+        ["ms", "p50", "p90", "p99", "mean", "min"],
+        [
+            [name, *(f"{ms:.3f}" for ms in (p.p50_ms, p.p90_ms, p.p99_ms, p.mean_ms, p.min_ms))]
+            for name, p in report.phases
+        ],
+    )
+    _line(
+        f"{report.iterations} samples after {report.warmup} that warmed up; loaded in "
+        f"{report.load_ms:.1f} ms, first inference {report.first_ms:.2f} ms"
+        + (f", peak memory {peak / 1e6:.0f} MB" if peak else "")
+    )
+    _line(
+        f"{device.name}, {device.cores} cores ({' '.join(device.isa)}), {device.os}; "
+        f"{runtime.backend} {runtime.version} on {runtime.threads} threads"
+    )
+
+
+def _operators(table: "OperatorTable") -> None:
+    kinds = [
+        [kind, str(calls), f"{ms:.3f}", f"{ms / table.whole_ms:.1%}"]
+        for kind, (calls, ms) in table.by_kind().items()
+    ]
+    _table("Where the time goes", ["kind", "operators", "ms", "share"], kinds)
+    slowest = sorted(table.rows[:-1], key=lambda row: -row.ms)[:SLOWEST]
+    rows = [
+        [
+            *(row.operator, row.module or ABSENT, row.kind, f"{row.ms:.3f}", f"{row.share:.1%}"),
+            ABSENT if row.macs is None else f"{row.macs / 1e6:.1f}",
+            _number(row.gmac_s, ".1f"),
+        ]
+        for row in slowest
+    ]
+    columns = ["operator", "module", "kind", "ms", "share", "M MAC", "GMAC/s"]
+    _table(f"The slowest {len(rows)} of {len(table.rows) - 1} operators", columns, rows)
+    _line(
+        f"One inference in the event trace: {table.whole_ms:.3f} ms. Operators named by their "
+        f"source module: {table.matched_share:.0%}. Delegated share of the operators' time: "
+        f"{table.delegated_share:.1%}"
+    )
+
+
+def _interval(ratio: "Ratio") -> str:
+    return f"{ratio.low:.2f}-{ratio.high:.2f} ({ratio.level:.0%})"
+
+
+def diagnosis(found: "Diagnosis") -> None:
+    """This machine, the packages, and what each target can do here."""
+    _table("machine", ["what", "found"], found.machine.items())
+    _table(
+        "packages",
+        ["package", "found", "remedy"],
+        [[check.name, check.found, check.remedy or ABSENT] for check in found.packages],
+    )
+    _table(
+        "targets",
+        ["target", "build", "verify", "remedy"],
+        [asdict(a).values() for a in found.abilities],
+    )
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
+    table = Table(title=Text(title), title_justify="left")  # names are text, not rich's markup
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _console().print(table)
+
+
+def _line(text: str) -> None:
+    _console().print(Text(text), soft_wrap=True)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def _number(value: float | None, form: str) -> str:
+    return ABSENT if value is None else format(value, form)

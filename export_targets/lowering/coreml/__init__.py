@@ -1,0 +1,1 @@
+"""Lowering to Core ML: a package, or the delegate of a ``.pte``."""

@@ -1,0 +1,160 @@
+"""Reading FX graphs: where a node comes from and which operators stayed float."""
+
+import gc
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.infra.pass_base import PassResult
+
+from edge_models.spec import FloatRule
+from export_targets.artifact.manifest import FloatModule
+
+PRODUCTS = ("conv2d", "linear")
+# Operators that move or describe numbers and compute none.
+LAYOUT = frozenset(
+    (
+        *("view", "reshape", "flatten", "unflatten", "permute", "transpose", "slice", "select"),
+        *("cat", "expand", "contiguous", "clone", "detach", "max_pool2d", "relu"),
+    )
+)
+
+
+def module_path(node: fx.Node) -> str:
+    """The path of the module that a node comes from, as in ``blocks.3.trans_block.attn``."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return _clean(stack[-1][0]) if stack else ""
+
+
+def module_classes(node: fx.Node) -> set[str]:
+    """The class names of all modules around a node."""
+    names = set()
+    for _, kind in node.meta.get("nn_module_stack", {}).values():
+        full = kind if isinstance(kind, str) else kind.__qualname__
+        names.add(full.rpartition(".")[2])
+    return names
+
+
+def operator_name(node: fx.Node) -> str:
+    """The short name of a call's operator: ``aten.conv2d.default`` -> ``conv2d``."""
+    name = str(getattr(node.target, "__name__", node.target))
+    parts = [part for part in name.split(".") if part not in ("aten", "default")]
+    return parts[0] if parts else name
+
+
+def multiply_accumulates(node: fx.Node) -> int:
+    """Multiply-accumulates of a convolution or matrix product; 0 of any other call."""
+    name = operator_name(node)
+    if name in ("convolution", "conv2d"):
+        weight = _shape(
+            node.args[1]
+        )  # (out, in / groups, h, w); transposed (in, out / groups, ...)
+        transposed = name == "convolution" and bool(node.args[6])
+        return math.prod(weight[1:]) * math.prod(_shape(node.args[0] if transposed else node))
+    if name in ("linear", "bmm", "mm"):
+        return math.prod(_shape(node)) * _shape(node.args[0])[-1]
+    if name == "addmm":
+        return math.prod(_shape(node)) * _shape(node.args[1])[-1]
+    return 0
+
+
+def _shape(argument: object) -> tuple[int, ...]:
+    """The shape of a call's result."""
+    assert isinstance(argument, fx.Node)
+    return tuple(argument.meta["val"].shape)
+
+
+def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
+    """The program of a module for an input like ``x``, with torch's own decomposition of im2col.
+
+    ExecuTorch has no kernel for im2col. No edge form has one; the official CoTNets as published do.
+    """
+    program = torch.export.export(module, (x,))
+    unfold = torch.ops.aten.im2col.default
+    if all(node.target != unfold for node in program.graph.nodes):
+        return program
+    return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
+
+
+def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
+    """The first rule that keeps a node float, if there is one."""
+    names = module_classes(node) | set(module_path(node).split("."))
+    return next((rule for rule in rules if rule.module in names), None)
+
+
+def float_modules(
+    graph_module: fx.GraphModule, rules: Iterable[FloatRule], recipe: str
+) -> tuple[FloatModule, ...]:
+    """What computes in float in a quantized graph, by module, and whose rule says so.
+
+    A convolution or linear computes in INT8 where its weight is dequantized, a sum or product where
+    both its inputs are and its result is quantized again; every other arithmetic operator is float.
+    """
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for node in graph_module.graph.nodes:
+        if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+            continue
+        name = operator_name(node)
+        if "quantize" in name or "choose_qparams" in name or name in LAYOUT:
+            continue
+        if in_int8(node):
+            continue
+        ruled = ruling(node, rules)
+        rule = (
+            f"{ruled.module}: {ruled.why}"
+            if ruled is not None
+            else f"recipe {recipe}: it quantizes convolutions, linears and sums of feature maps"
+        )
+        found[module_path(node), rule][name] += 1
+    return tuple(
+        FloatModule(module=module, operators=dict(operators), rule=rule)
+        for (module, rule), operators in found.items()
+    )
+
+
+def in_int8(node: fx.Node) -> bool:
+    """Whether a call of a quantized graph computes with integers on the device."""
+    name = operator_name(node)
+    if name in PRODUCTS:
+        return _dequantized(node.args[1])
+    requantized = all("quantize_per_tensor" in str(user.target) for user in node.users)
+    return name in ("add", "mul") and all(map(_dequantized, node.args)) and requantized
+
+
+def _dequantized(argument: object) -> bool:
+    return isinstance(argument, fx.Node) and "dequantize" in str(argument.target)
+
+
+def _clean(path: str) -> str:
+    # torch.export writes L['self'].blocks.3 or blocks.slice(...) forms; keep the dotted path.
+    path = re.sub(r"^L\['self'\]\.?", "", path)
+    return re.sub(r"\['?([^'\]]+)'?\]", r".\1", path).lstrip(".")
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Without Python's search for cycles, which looks at every node of a graph again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()  # all objects are old now: the next search is among new ones
+        if was_on:
+            gc.enable()
+
+
+def drop_provenance(graph_module: torch.fx.GraphModule) -> PassResult:
+    """Forget from which earlier nodes each node came.
+
+    Every later pass deep-copies that history and adds to it. The debug handles, which are all that
+    the runtime's profiler needs of it, are assigned before.
+    """
+    for node in graph_module.graph.nodes:
+        node.meta.pop("from_node", None)
+    return PassResult(graph_module, True)

@@ -1,0 +1,1 @@
+"""Latency: measured in turns, by operator, with ratios to a baseline."""

@@ -1,0 +1,94 @@
+"""The hops of an artifact: which programs are compared, in which order, by which gate."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from edge_models.parity import Gate, Hop, HopSpec, ParityReport, compare, skip
+from export_targets.artifact.manifest import Delegation, Manifest
+from export_targets.target import target_named
+
+OWN_RUNNER = "own runner"  # the logits of the saved file on the target's own runner
+# The published form is the baseline of comparisons: measured, not judged, but it must compute.
+BASELINE_GATE = Gate(min_sqnr_db=-100.0, min_top1_agreement=0.0)
+
+
+def hop_specs(manifest: Manifest) -> tuple[HopSpec, ...]:
+    """reference -> edge -> (changed program) -> saved file, and the whole chain."""
+    gates = target_named(manifest.target.name).gates[manifest.recipe]
+    specs = [HopSpec("edge", "reference", "edge", gates.edge)]
+    if gates.quantize is not None:
+        specs.append(HopSpec("quantize", "edge", "quantized", gates.quantize))
+    lowered = "edge" if gates.quantize is None else "quantized"
+    if gates.exact is not None:
+        specs.append(HopSpec("exact", lowered, "exact", gates.exact))
+    specs.append(HopSpec("lower", lowered, "file", gates.lower))
+    specs.append(HopSpec("chain", "reference", "file", gates.chain))
+    if manifest.form == "published":
+        specs = [HopSpec(spec.name, spec.from_, spec.to, BASELINE_GATE) for spec in specs]
+    return tuple(specs)
+
+
+def device_hop(manifest: Manifest, runner: str) -> HopSpec | None:
+    """The same file on the target's own runner -> on another one; None for the target's own."""
+    target = target_named(manifest.target.name)
+    gate = target.gates[manifest.recipe].device
+    if runner == target.runner or gate is None:
+        return None
+    published = manifest.form == "published"
+    return HopSpec("device", OWN_RUNNER, "file", BASELINE_GATE if published else gate)
+
+
+def judge(
+    manifest: Manifest,
+    runner: str,
+    inputs: str,
+    logits: Mapping[str, Tensor],
+    absent: Mapping[str, str],
+    delegation: Delegation,
+) -> tuple[ParityReport, tuple[str, ...]]:
+    """Compare the programs' logits, (samples, rows, classes) each, and name each failed gate.
+
+    ``inputs`` says what the logits are of; ``absent`` why a program could not run here: its hops
+    are skipped. ``delegation`` is what the saved file holds.
+    """
+    specs = [*hop_specs(manifest)]
+    if (device := device_hop(manifest, runner)) is not None:
+        specs.append(device)
+    runners = {"file": runner, "exact": target_named(manifest.target.name).exact_runner}
+    hops = tuple(_hop(spec, runners.get(spec.to, "eager"), logits, absent) for spec in specs)
+    report = ParityReport(artifact=manifest.name, inputs=inputs, hops=hops)
+    problems = [f"hop {hop.name}: {hop.why}" for hop in hops if hop.status == "failed"]
+    if not problems and not report.passed:
+        problems.append("no hop could run")
+    if manifest.form == "edge":
+        problems += _fallen_out(delegation)
+    return report, tuple(problems)
+
+
+def _hop(
+    spec: HopSpec, runner: str, logits: Mapping[str, Tensor], absent: Mapping[str, str]
+) -> Hop:
+    for name in (spec.from_, spec.to):
+        if name in absent:
+            return skip(spec, runner, absent[name])
+    expected, actual = (
+        logits[name].flatten(0, 1) if name in logits else None for name in (spec.from_, spec.to)
+    )
+    return compare(spec, runner, expected, actual)
+
+
+def _fallen_out(delegation: Delegation) -> list[str]:
+    """The wholeness gate: one delegate and nothing outside it."""
+    if delegation.whole:
+        return []
+    outside = ", ".join(f"{count} {name}" for name, count in delegation.undelegated.items())
+    lines = [
+        f"wholeness: {delegation.delegates} delegates, and outside them {outside or 'nothing'}; "
+        "it should be one delegate and nothing outside"
+    ]
+    lines += [
+        f"wholeness: {item.operator} of {item.module or 'the model'} fell out: {item.why}"
+        for item in delegation.fallen
+    ]
+    return lines

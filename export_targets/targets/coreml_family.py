@@ -1,0 +1,78 @@
+"""What the Core ML targets share: forms for the Neural Engine, their quantizer, their gates."""
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from edge_models.edge import channels_first
+from edge_models.edge.local_convolution import LocalConvolutionInFloat16
+from edge_models.edge.primitives import Forms
+from edge_models.parity import Gate
+from edge_models.spec import FloatRule
+from export_targets.lowering.graph import ruling
+from export_targets.target import Gates
+from quantize.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torchao.quantization.pt2e.quantizer import Quantizer
+
+# tests/export_targets/coreml_inventory.txt counts the operators of these forms and of plain ones.
+FORMS = Forms(
+    softmax_mean=channels_first.SoftmaxByReductions,
+    layer_norm=channels_first.LayerNormScaled,
+    tokens=channels_first.ChannelTokens,
+    attention=channels_first.AttentionByHeads,
+    upsampling=channels_first.UpsamplingOfColumns,
+    # a Conformer doubles its class token in each block: in a trained one to 65,967, beyond float16
+    residual_scale=2.0**-6,
+    # its native form has tensors of six axes; Core ML has five
+    local_convolution=LocalConvolutionInFloat16,
+)
+
+FLOAT_RULES = (
+    FloatRule(
+        "TapNormScaled", "a group norm's statistics, squares among them, need more than 8 bits"
+    ),
+)
+
+
+def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
+    """executorch's Core ML quantizer for convolutions and linears: their weights and inputs.
+
+    Outputs keep their digits: the residual stream and the norms read them in float16.
+    """
+    from executorch.backends.apple.coreml.quantizer import CoreMLQuantizer
+    from executorch.backends.apple.coreml.quantizer._annotation_config import AnnotationConfig
+    from executorch.backends.apple.coreml.quantizer._coreml_quantizer import (
+        _AnnotationPatternRegistry,
+    )
+
+    from quantize.pt2e import int8_config
+
+    class ProductQuantizer(CoreMLQuantizer):  # type: ignore[misc]  # the library has no types
+        """The library's patterns of a convolution and of a linear, with this program's ranges."""
+
+        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            patterns = _AnnotationPatternRegistry.get_annotators()
+            for name, activations in (("conv", recipe.convolution), ("linear", recipe.linear)):
+                if activations is not None:
+                    config = int8_config(activations)
+                    annotation = AnnotationConfig(config.input_activation, None, config.weight)
+                    patterns[name](model, annotation, lambda node: ruling(node, rules) is None)
+            return model
+
+    return ProductQuantizer(None)
+
+
+EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
+FP32_LOWER_GATE = Gate(min_sqnr_db=80.0, min_top1_agreement=1.0)
+FP16_LOWER_GATE = Gate(min_sqnr_db=40.0, min_top1_agreement=0.9)
+INT8_GATE = Gate(min_sqnr_db=0.0, min_top1_agreement=0.8)
+INT8_LOWER_GATE = Gate(min_sqnr_db=35.0, min_top1_agreement=0.9)
+FP32_GATES = Gates(EDGE_GATE, None, FP32_LOWER_GATE, chain=FP32_LOWER_GATE)
+FP16_GATES = Gates(EDGE_GATE, None, FP16_LOWER_GATE, chain=FP16_LOWER_GATE)
+# Palettes change the network itself: how far is reported, and only a broken one is refused.
+WEIGHTS_GATE = Gate(min_sqnr_db=0.0, min_top1_agreement=0.5)
+EXACT_GATE = Gate(min_sqnr_db=60.0, min_top1_agreement=1.0)
+WEIGHTS_GATES = Gates(EDGE_GATE, WEIGHTS_GATE, FP16_LOWER_GATE, WEIGHTS_GATE, exact=EXACT_GATE)
+INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, chain=INT8_GATE)

@@ -1,0 +1,157 @@
+"""The contents of an artifact folder: golden files, evidence, and the manifest that lists them."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from edge_models.checkpoint import LoadedModel
+from edge_models.images import resize_and_crop
+from export_targets.artifact import folder as artifact
+from export_targets.artifact import manifest
+from export_targets.artifact.manifest import FloatModule, Manifest
+from export_targets.prove.layer_errors import LayerError, write_layer_errors
+from export_targets.request import Plan
+from export_targets.target import DelegatedOperator, Lowered
+from quantize.calibration import Images, ImageSets
+
+
+def write_evidence(
+    folder: Path,
+    loaded: LoadedModel,
+    program: torch.export.ExportedProgram,
+    operators: tuple[DelegatedOperator, ...],
+    layers: tuple[LayerError, ...],
+) -> None:
+    """Write the FP32 weights, the program that was lowered, the delegated operators, and, where
+    there are any, the errors of quantized layers.
+    """
+    (folder / "evidence").mkdir()
+    state = {key: value.contiguous() for key, value in loaded.module.state_dict().items()}
+    # through memory: the libraries' own writers do not raise OSError on a full disk
+    (folder / artifact.REFERENCE).write_bytes(save(state))
+    graph = BytesIO()
+    torch.export.save(program, graph)
+    (folder / artifact.LOWERED).write_bytes(graph.getbuffer())
+    rows = json.dumps([asdict(operator) for operator in operators], indent=1)
+    (folder / artifact.OPERATORS).write_text(rows + "\n", encoding="utf-8")
+    if layers:
+        write_layer_errors(folder, layers)
+
+
+def write_golden(
+    folder: Path,
+    plan: Plan,
+    images: Images,
+    given: Tensor,
+    logits: dict[str, Tensor],
+    labels: tuple[str, ...],
+) -> None:
+    """Write labels, golden inputs and images, and every program's logits on them.
+
+    ``given``: what the saved file takes, (samples, B, 3, H, W). ``logits`` by program:
+    "reference", "edge", "quantized" where the recipe changes numbers, "file" for the saved file.
+    """
+    if labels:
+        (folder / artifact.LABELS).write_text("\n".join(labels) + "\n", encoding="utf-8")
+    artifact.write_floats(folder, "input", given)
+    lowered = logits.get("quantized", logits["edge"])
+    by_program = (logits["reference"], logits["edge"], lowered, logits["file"])
+    for program, values in zip(artifact.PROGRAMS, by_program, strict=True):
+        artifact.write_floats(folder, program, values)
+    batch = plan.request.batch
+    for index in range(len(given)):
+        for position, image in enumerate(images.images[index * batch : (index + 1) * batch]):
+            name = f"image_{index}.png" if batch == 1 else f"image_{index}_{position}.png"
+            cropped = resize_and_crop(image, plan.spec.input, plan.size)
+            cropped.save(folder / artifact.GOLDEN / name)
+
+
+def describe(
+    folder: Path,
+    plan: Plan,
+    loaded: LoadedModel,
+    images: ImageSets,
+    lowered: Lowered,
+    stayed_float: tuple[FloatModule, ...],
+    golden: Tensor,
+) -> Manifest:
+    """The manifest of a folder whose other files are written."""
+    request, spec, gates = plan.request, plan.spec, plan.target.gates[plan.recipe.name]
+    return Manifest(
+        name=plan.name,
+        form=request.form,
+        model=manifest.ModelSection(
+            name=spec.name,
+            family=spec.family,
+            parameters=sum(p.numel() for p in loaded.module.parameters()),
+            macs=count_macs(loaded.module, golden[0][:1]),
+            classes=loaded.classes,
+        ),
+        weights=manifest.WeightsSection(
+            source=loaded.source, sha256=loaded.sha256, format=loaded.format, seed=loaded.seed
+        ),
+        input=_input(plan),
+        output=manifest.OutputSection(
+            name="logits",
+            kind="class" if plan.options.get("output") == "class" else "logits",
+            shape=(request.batch, loaded.classes),
+            heads=request.heads,
+        ),
+        recipe=plan.recipe.name,
+        target=manifest.TargetSection(name=plan.target.name, options=dict(plan.options)),
+        float_modules=stayed_float + lowered.float_modules,
+        delegation=lowered.delegation,
+        calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,
+        golden=manifest.GoldenSection(samples=len(golden), source=images.golden.source),
+        selftest=manifest.SelfTest(
+            sqnr_db=gates.lower.min_sqnr_db, top1=gates.lower.min_top1_agreement
+        ),
+        files=artifact.file_entries(folder, (plan.target.file, artifact.LABELS)),
+        toolchain=manifest.toolchain(plan.target.packages),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _input(plan: Plan) -> manifest.InputSection:
+    spec = plan.spec
+    return manifest.InputSection(
+        name="image" if plan.takes_image else "input",
+        kind="image" if plan.takes_image else "tensor",
+        shape=plan.shape,
+        dtype="float32",
+        layout="NCHW",
+        color_order="RGB",
+        resize=manifest.Resize(
+            size=round(min(plan.size) / spec.input.crop),
+            interpolation=spec.input.interpolation,
+            crop=plan.size,
+        ),
+        normalization="model" if plan.takes_image else "caller",
+        mean=spec.input.mean,
+        std=spec.input.std,
+    )
+
+
+def count_macs(module: torch.nn.Module, image: Tensor) -> int:
+    """Multiply-accumulates of convolutions and matrix products for one input, (1, 3, H, W)."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(image)
+    return counter.get_total_flops() // 2
+
+
+def _calibration(images: Images | None) -> manifest.CalibrationSection | None:
+    if images is None:
+        return None
+    return manifest.CalibrationSection(
+        source=images.source,
+        samples=len(images.images),
+        sha256=images.sha256(),
+        unreadable=len(images.unreadable),
+    )

@@ -1,0 +1,79 @@
+"""Leaving idle passes out changes nothing in the file."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.fx.passes.infra.pass_base import PassBase
+from torch.nn import functional as F
+
+from edge_models.spec import InputSpec
+from export_targets.lowering import idle_passes
+from export_targets.target import Lowering
+from export_targets.targets import xnnpack
+from quantize.recipe import recipe_named
+
+# The others look for operators that an export decomposes or keeps whole before they come.
+USED = {
+    *("ConvertToLinearPass", "ConvertToUpsampleBilinear2d", "DecomposeBatchNorm"),
+    *("DecomposeConcatenate", "FuseActivationPass", "FuseBatchNormPass"),
+}
+
+
+class Rewritten(nn.Module):
+    """Gives each pass of ``USED`` something to rewrite: (1, 8, 8, 8) -> (1, 8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(8, 8, 3, padding=1)
+        self.norm, self.norm_alone = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.weight = nn.Parameter(torch.randn(8, 8))
+        for norm in (self.norm, self.norm_alone):
+            nn.init.uniform_(norm.running_var, 0.5, 2)
+            nn.init.uniform_(norm.running_mean, -1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.norm(self.convolution(x)))
+        x = self.norm_alone(F.max_pool2d(x, 2))
+        x = F.interpolate(x, scale_factor=2, mode="bilinear")
+        x = torch.cat([x, x + 1, x * 2, x - 1, x * 3, x + 2], dim=3)
+        return x.mean((2, 3)) @ self.weight
+
+
+def lowered(program: torch.export.ExportedProgram, path: Path) -> tuple[bytes, set[str]]:
+    """The file of a program, and the classes of the passes that ran."""
+    run, names = PassBase.__call__, set()
+
+    def noting(self: PassBase, graph_module: torch.fx.GraphModule) -> object:
+        names.add(type(self).__name__)
+        return run(self, graph_module)
+
+    lowering = Lowering(recipe_named("fp32"), InputSpec(), {}, (), {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PassBase, "__call__", noting)
+        xnnpack.lower(program, lowering, path)
+    return path.read_bytes(), names
+
+
+def lowered_both_ways(module: nn.Module, x: Tensor, path: Path) -> tuple[set[str], set[str]]:
+    """The passes that ran with the idle ones left out, and all of them, for the same bytes."""
+    frozen = module.eval().requires_grad_(False)
+    short, ran = lowered(torch.export.export(frozen, (x,)), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xnnpack, "idle_passes_left_out", nullcontext)
+        whole, all_of_them = lowered(torch.export.export(frozen, (x,)), path)
+    assert short == whole
+    return ran, all_of_them
+
+
+def test_a_pass_with_something_to_rewrite_runs(tmp_path: Path) -> None:
+    ran, _ = lowered_both_ways(Rewritten(), torch.randn(1, 8, 8, 8), tmp_path / "model.pte")
+    assert ran >= USED
+
+
+def test_idle_passes_are_left_out(tmp_path: Path) -> None:
+    module, x = nn.Conv2d(8, 8, 3), torch.randn(1, 8, 8, 8)
+    ran, all_of_them = lowered_both_ways(module, x, tmp_path / "model.pte")
+    assert all_of_them - ran == set(idle_passes.REWRITES)  # also finds names that are no more
