@@ -7,6 +7,7 @@ from typing import Any, Literal
 from torch import nn
 
 Shape = tuple[int, ...]
+Size = tuple[int, int]  # (height, width)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

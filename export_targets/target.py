@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from edge_models.edge.primitives import Forms
+from edge_models.edge.forms import Forms
 from edge_models.errors import InputError
 from edge_models.parity import Gate
 from edge_models.registry import collect, named

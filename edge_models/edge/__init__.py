@@ -7,10 +7,10 @@ from torch import nn
 from edge_models.edge.conformer import Conformer, ConvTransBlock
 from edge_models.edge.cot_layer import CoTLayer
 from edge_models.edge.cotnet import CoTNet
+from edge_models.edge.forms import Forms
 from edge_models.edge.official_cot_layer import OfficialCoTLayer
 from edge_models.edge.official_cotnet import OfficialCoTNet
-from edge_models.edge.primitives import Forms, Size
-from edge_models.spec import ModelSpec
+from edge_models.spec import ModelSpec, Size
 
 __all__ = [
     "CoTLayer",

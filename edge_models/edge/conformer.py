@@ -15,8 +15,9 @@ from edge_models.edge.folding import (
     linear_from,
     scaled,
 )
-from edge_models.edge.primitives import Forms, Size
+from edge_models.edge.forms import Forms
 from edge_models.reference import conformer as reference
+from edge_models.spec import Size
 
 
 class Attention(nn.Module):

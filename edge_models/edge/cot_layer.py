@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from edge_models.edge.folding import convolution_from, fold_batch_norm, fold_mean_of_maps, scaled
-from edge_models.edge.primitives import Forms, Size
+from edge_models.edge.forms import Forms
 from edge_models.reference.cot_layer import CoTLayer as ReferenceCoTLayer
+from edge_models.spec import Size
 
 
 class CoTLayer(nn.Module):

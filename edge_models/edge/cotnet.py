@@ -5,9 +5,10 @@ from torch import Tensor, nn
 
 from edge_models.edge.cot_layer import CoTLayer
 from edge_models.edge.folding import affine_of, convolution_from, fold_batch_norm, linear_from
-from edge_models.edge.primitives import Forms, Size
+from edge_models.edge.forms import Forms
 from edge_models.reference.cotnet import Bottleneck as ReferenceBottleneck
 from edge_models.reference.cotnet import CoTNet as ReferenceCoTNet
+from edge_models.spec import Size
 
 
 class Bottleneck(nn.Module):

@@ -114,6 +114,11 @@ def linear_from(affine: Affine) -> nn.Linear:
     return layer
 
 
+def pointwise_from(affine: Affine) -> nn.Conv2d:
+    """A linear as a 1x1 convolution: the same product for every position of (B, C, H, W)."""
+    return convolution_from(Affine(affine.weight[:, :, None, None], affine.bias))
+
+
 def _set(layer: nn.Conv2d | nn.Linear, affine: Affine) -> None:
     layer.weight = nn.Parameter(affine.weight.float(), requires_grad=False)
     layer.bias = nn.Parameter(affine.bias.float(), requires_grad=False)

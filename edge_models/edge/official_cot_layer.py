@@ -12,7 +12,7 @@ from edge_models.edge.folding import (
     norm_scale_and_shift,
     scaled_rows,
 )
-from edge_models.edge.primitives import Forms
+from edge_models.edge.forms import Forms
 from edge_models.reference.official_cot_layer import OfficialCoTLayer as ReferenceCoTLayer
 
 

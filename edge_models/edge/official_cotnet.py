@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from edge_models.edge.folding import affine_of, convolution_from, fold_batch_norm, linear_from
+from edge_models.edge.forms import Forms
 from edge_models.edge.official_cot_layer import OfficialCoTLayer
-from edge_models.edge.primitives import Forms, Size
 from edge_models.edge.split_attention import BlurPool, SplitAttention
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.reference import official_cotnet as reference
+from edge_models.spec import Size
 
 
 class Bottleneck(nn.Module):

@@ -4,9 +4,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from edge_models.edge import channels_first
-from edge_models.edge.local_convolution import LocalConvolutionInFloat16
-from edge_models.edge.primitives import Forms
+from edge_models.edge.forms import (
+    Forms,
+    attention,
+    average_pool,
+    layer_norm,
+    local_convolution,
+    softmax_mean,
+    stem,
+    tokens,
+    upsampling,
+)
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.lowering.graph import ruling
@@ -18,15 +26,18 @@ if TYPE_CHECKING:
 
 # tests/export_targets/coreml_inventory.txt counts the operators of these forms and of plain ones.
 FORMS = Forms(
-    softmax_mean=channels_first.SoftmaxByReductions,
-    layer_norm=channels_first.LayerNormScaled,
-    tokens=channels_first.ChannelTokens,
-    attention=channels_first.AttentionByHeads,
-    upsampling=channels_first.UpsamplingOfColumns,
+    stem=stem.StemNative,
+    softmax_mean=softmax_mean.SoftmaxByReduction,
+    padded_average_pool=average_pool.AveragePoolNative,
+    average_pool=average_pool.AveragePoolNative,
+    layer_norm=layer_norm.LayerNormScaled,
+    tokens=tokens.ChannelTokens,
+    attention=attention.AttentionByHeads,
+    upsampling=upsampling.UpsamplingOfColumns,
     # a Conformer doubles its class token in each block: in a trained one to 65,967, beyond float16
     residual_scale=2.0**-6,
     # its native form has tensors of six axes; Core ML has five
-    local_convolution=LocalConvolutionInFloat16,
+    local_convolution=local_convolution.LocalConvolutionInFloat16,
 )
 
 FLOAT_RULES = (

@@ -5,9 +5,17 @@ from pathlib import Path
 
 import torch
 
-from edge_models.edge import matrix_tokens
-from edge_models.edge.local_convolution import LocalConvolutionInFloat16
-from edge_models.edge.primitives import Forms
+from edge_models.edge.forms import (
+    Forms,
+    attention,
+    average_pool,
+    layer_norm,
+    local_convolution,
+    softmax_mean,
+    stem,
+    tokens,
+    upsampling,
+)
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.interpret.vk.read import read_delegate
@@ -19,13 +27,17 @@ from export_targets.lowering.vulkan.quantizer import quantizer
 from export_targets.target import Gates, Lowered, Lowering, Target
 
 FORMS = Forms(
-    softmax_mean=matrix_tokens.SoftmaxByLargest,
-    tokens=matrix_tokens.MatrixTokens,
-    attention=matrix_tokens.AttentionOfMatrices,
-    upsampling=matrix_tokens.UpsamplingOfMatrix,
+    stem=stem.StemNative,
+    softmax_mean=softmax_mean.SoftmaxByReduction,
+    padded_average_pool=average_pool.AveragePoolNative,
+    average_pool=average_pool.AveragePoolNative,
+    layer_norm=layer_norm.LayerNormNative,
+    tokens=tokens.MatrixTokens,
+    attention=attention.AttentionOfMatrices,
+    upsampling=upsampling.UpsamplingOfMatrix,
     # a Conformer doubles its class token in each block: in a trained one to 75,813, beyond float16
     residual_scale=2.0**-6,
-    local_convolution=LocalConvolutionInFloat16,
+    local_convolution=local_convolution.LocalConvolutionInFloat16,
 )
 
 FLOAT_RULES = (

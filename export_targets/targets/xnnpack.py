@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from edge_models.edge import local_convolution, primitives
-from edge_models.edge.primitives import Forms
+from edge_models.edge.forms import (
+    Forms,
+    attention,
+    average_pool,
+    layer_norm,
+    local_convolution,
+    softmax_mean,
+    stem,
+    tokens,
+    upsampling,
+)
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.lowering.delegates import RefusalLog, inspect, read_delegates
@@ -21,14 +30,14 @@ if TYPE_CHECKING:
 
 # Chosen by measurement on CoTNet-50 and Conformer-S; tests/README.md has the table.
 FORMS = Forms(
-    stem=primitives.StemByColumnPairs,
-    softmax_mean=primitives.SoftmaxByMeans,
-    padded_average_pool=primitives.AveragePoolDepthwise,
-    average_pool=primitives.AveragePoolDepthwise,
-    layer_norm=primitives.LayerNormByLinear,
-    tokens=primitives.RowTokens,
-    attention=primitives.AttentionBatched,
-    upsampling=primitives.UpsamplingBroadcast,
+    stem=stem.StemByColumnPairs,
+    softmax_mean=softmax_mean.SoftmaxByPool,
+    padded_average_pool=average_pool.AveragePoolDepthwise,
+    average_pool=average_pool.AveragePoolDepthwise,
+    layer_norm=layer_norm.LayerNormByLinear,
+    tokens=tokens.RowTokens,
+    attention=attention.AttentionBatched,
+    upsampling=upsampling.UpsamplingBroadcast,
     local_convolution=local_convolution.LocalConvolutionBySlices,
 )
 

@@ -9,17 +9,16 @@ from torch import Tensor, nn
 
 from edge_models.catalog import model_spec
 from edge_models.checkpoint import random_reference
-from edge_models.edge import Forms, primitives
+from edge_models.edge import Forms
+from edge_models.edge.forms.average_pool import AveragePoolDepthwise
+from edge_models.edge.forms.softmax_mean import SoftmaxByPool
 from edge_models.spec import ModelSpec
 from export_targets.targets import xnnpack
 
 FORMS = {
-    "native": Forms(),
+    "default": Forms(),
     "xnnpack": xnnpack.FORMS,
-    "depth to space": Forms(upsampling=primitives.UpsamplingDepthToSpace),
-    "means": Forms(
-        softmax_mean=primitives.SoftmaxByMeans, average_pool=primitives.AveragePoolDepthwise
-    ),
+    "means": Forms(softmax_mean=SoftmaxByPool, average_pool=AveragePoolDepthwise),
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from edge_models.catalog import embedded_weights, model_spec, model_specs
-from edge_models.edge import Forms, edge_form
+from edge_models.edge import edge_form
 from edge_models.errors import InputError
 from edge_models.reference import conformer, cotnet
 from edge_models.spec import ModelSpec
@@ -63,8 +63,3 @@ def test_float_rules_name_modules_of_the_edge_form(spec: ModelSpec) -> None:
     present = {part for name, _ in edge.named_modules() for part in name.split(".")}
     present |= {type(module).__name__ for module in edge.modules()}
     assert {rule.module for rule in spec.float_rules} <= present
-
-
-def test_forms_default_to_the_operators_themselves() -> None:
-    assert Forms() == FORMS["native"]
-    assert Forms() != FORMS["xnnpack"]

@@ -12,8 +12,8 @@ import torch
 from edge_models.catalog import model_spec
 from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
-from edge_models.edge.local_convolution import LocalConvolutionBySlices
-from edge_models.edge.primitives import Forms
+from edge_models.edge.forms import Forms
+from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
 from export_targets.interpret.mil.read import read_package
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named

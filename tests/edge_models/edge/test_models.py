@@ -50,7 +50,7 @@ def test_digits_models(name: str, heads: str, forms: str) -> None:
     assert metrics.top1_agreement == 1.0
 
 
-@pytest.mark.parametrize("forms", ["native", "xnnpack"])
+@pytest.mark.parametrize("forms", ["default", "xnnpack"])
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_models(name: str, forms: str) -> None:
     metrics = edge_against_reference(name, forms)
@@ -62,7 +62,7 @@ def test_published_models(name: str, forms: str) -> None:
 def test_a_perturbed_weight_is_seen(name: str) -> None:
     model = made_model(name)
     x = torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(3))
-    edge = edge_form(model_spec(name), model, SIZE, 2, "mean", FORMS["native"])
+    edge = edge_form(model_spec(name), model, SIZE, 2, "mean", FORMS["default"])
     with torch.no_grad():
         model.get_submodule("bn1").weight[0] += 0.01
         expected = stack_heads(SingleOutput(model)(x))

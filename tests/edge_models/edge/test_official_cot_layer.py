@@ -6,10 +6,9 @@ from torch import Tensor, nn
 
 from edge_models.edge import Forms, OfficialCoTLayer
 from edge_models.edge.folding import affine_of
-from edge_models.edge.local_convolution import (
+from edge_models.edge.forms.local_convolution import (
     LocalConvolutionBySlices,
     LocalConvolutionInFloat16,
-    LocalConvolutionNative,
     TapNorm,
     TapNormScaled,
 )
@@ -19,7 +18,7 @@ from tests.edge_models.layers import FORMS, made
 
 LAYERS = {"CoTNet": {"dim": 32}, "CoTNeXt": {"dim": 48, "key_groups": 8, "halves": 2}}
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
-LOCAL = [LocalConvolutionBySlices, LocalConvolutionInFloat16, LocalConvolutionNative]
+LOCAL = [LocalConvolutionBySlices, LocalConvolutionInFloat16]
 
 
 @pytest.mark.parametrize("forms", FORMS.values(), ids=FORMS)
@@ -88,9 +87,7 @@ def test_slices_need_no_unfolding_and_no_fifth_axis() -> None:
     arguments = (affine_of(parts.expand), parts.norm, 1, parts.bias)
     inputs = torch.zeros(1, 8, 4, 4), torch.zeros(1, 16, 4, 4)
     slices = operators(LocalConvolutionBySlices(*arguments), *inputs)
-    native = operators(LocalConvolutionNative(*arguments), *inputs)
     assert not {"im2col", "group_norm", "sum", "permute", "5 axes", "6 axes"} & slices
-    assert {"im2col", "group_norm", "sum", "6 axes"} <= native
 
 
 def tap_first(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_models.edge import primitives
+from edge_models.edge.forms.layer_norm import LayerNormByLinear
 from edge_models.errors import InputError
 from edge_models.parity import HopSpec, compare
 from edge_models.spec import InputSpec
@@ -126,7 +126,7 @@ class Tokens(nn.Module):
 
 @pytest.mark.parametrize(
     ("norm", "status"),
-    [(FORMS.layer_norm, "passed"), (primitives.LayerNormByLinear, "failed")],
+    [(FORMS.layer_norm, "passed"), (LayerNormByLinear, "failed")],
 )
 def test_a_layer_norm_that_overflows_float16_does_not_pass(
     norm: type[nn.Module], status: str, tmp_path: Path

@@ -9,7 +9,7 @@ from torch import fx, nn
 
 from edge_models.edge import OfficialCoTLayer
 from edge_models.edge.folding import affine_of
-from edge_models.edge.primitives import StemByColumnPairs
+from edge_models.edge.forms.stem import StemByColumnPairs
 from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.spec import FloatRule, InputSpec

@@ -5,16 +5,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_models.edge import primitives
-from edge_models.edge.channels_first import (
-    AttentionByHeads,
-    ChannelTokens,
-    LayerNormScaled,
-    SoftmaxByReductions,
-    UpsamplingOfColumns,
-)
 from edge_models.edge.folding import affine_of
-from edge_models.edge.primitives import RowTokens
+from edge_models.edge.forms.attention import AttentionBatched, AttentionByHeads
+from edge_models.edge.forms.layer_norm import LayerNormScaled
+from edge_models.edge.forms.tokens import ChannelTokens, RowTokens
+from edge_models.edge.forms.upsampling import UpsamplingBroadcast, UpsamplingOfColumns
 
 ROWS = (2, 10, 24)  # (B, N, C)
 
@@ -68,25 +63,16 @@ def test_layer_norm_survives_float16(magnitude: float, generator: torch.Generato
     torch.testing.assert_close(rows_of(found.float()), expected, rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize("magnitude", [1.0, 300.0, 1e4])
-def test_softmax_of_a_map(magnitude: float, generator: torch.Generator) -> None:
-    maps = [torch.randn(2, 3, 5, 7, generator=generator) for _ in range(2)]
-    attention, value = maps[0] * magnitude, maps[1]
-    expected = primitives.SoftmaxNative((5, 7))(attention, value)
-    found = SoftmaxByReductions((5, 7))(attention, value)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-
-
 def test_attention(generator: torch.Generator) -> None:
     rows = [torch.randn(ROWS, generator=generator) for _ in range(3)]
     found = rows_of(AttentionByHeads(4)(*map(columns, rows)))
-    torch.testing.assert_close(found, primitives.AttentionBatched(4)(*rows))
+    torch.testing.assert_close(found, AttentionBatched(4)(*rows))
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
 def test_upsampling(stride: int, generator: torch.Generator) -> None:
     rows = torch.randn(2, 6, 24, generator=generator)
     affine = affine_of(nn.Linear(24, 5))
-    expected = primitives.UpsamplingNative(affine, stride, (2, 3))(rows)
+    expected = UpsamplingBroadcast(affine, stride, (2, 3))(rows)
     found = UpsamplingOfColumns(affine, stride, (2, 3))(columns(rows))
     torch.testing.assert_close(found, expected)

@@ -17,28 +17,6 @@ TAPS = KERNEL * KERNEL
 SMALLEST_MAGNITUDE = 2.0**-8  # of local weights, where epsilon, 1e-5, outweighs their variance
 
 
-class LocalConvolutionNative(nn.Module):
-    """By its definition over unfolded neighbourhoods."""
-
-    bias: Tensor
-
-    def __init__(self, expand: Affine, norm: nn.GroupNorm, halves: int, bias: Tensor) -> None:
-        super().__init__()
-        self.expand = convolution_from(expand)
-        self.norm = norm
-        self.halves = halves
-        self.register_buffer("bias", bias.float().view(1, -1, 1, 1))
-
-    def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
-        weights = self.norm(self.expand(hidden))
-        groups = weights.shape[1] // TAPS // self.halves
-        windows = F.unfold(x, KERNEL, padding=KERNEL // 2)
-        windows = windows.view(batch * self.halves, -1, groups, TAPS, height, width)
-        weights = weights.view(batch * self.halves, 1, groups, TAPS, height, width)
-        return (windows * weights).sum(3).view(batch, channels, height, width) + self.bias
-
-
 class TapNorm(nn.Module):
     """Group norm, without its affine part, of local weights with the tap slowest: channel
     tap * groups + g, normalized over the nine taps and all positions of each g.

@@ -1,23 +1,24 @@
-"""Each form of a primitive is equal to the plain operation, written in another way."""
+"""Each form of an operation is equal to the plain operation, written in another way."""
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from edge_models.edge import primitives
 from edge_models.edge.folding import Affine, affine_of
-from edge_models.edge.primitives import Size
+from edge_models.edge.forms.attention import AttentionBatched
+from edge_models.edge.forms.average_pool import AveragePoolDepthwise, AveragePoolNative
+from edge_models.edge.forms.layer_norm import LayerNormByLinear, LayerNormNative
+from edge_models.edge.forms.softmax_mean import SoftmaxByPool, SoftmaxByReduction
+from edge_models.edge.forms.stem import ColumnPairs, StemByColumnPairs, StemNative
+from edge_models.edge.forms.tokens import RowTokens
+from edge_models.edge.forms.upsampling import UpsamplingBroadcast
+from edge_models.spec import Size
 
-STEMS = [primitives.StemByColumnPairs, primitives.StemNative]
-SOFTMAXES = [primitives.SoftmaxByMeans, primitives.SoftmaxNative]
-POOLS = [primitives.AveragePoolDepthwise, primitives.AveragePoolNative]
-NORMS = [primitives.LayerNormByLinear, primitives.LayerNormNative]
-UPSAMPLINGS = [
-    primitives.UpsamplingBroadcast,
-    primitives.UpsamplingDepthToSpace,
-    primitives.UpsamplingNative,
-]
+STEMS = [StemByColumnPairs, StemNative]
+SOFTMAXES = [SoftmaxByPool, SoftmaxByReduction]
+POOLS = [AveragePoolDepthwise, AveragePoolNative]
+NORMS = [LayerNormByLinear, LayerNormNative]
 
 
 def operators(module: nn.Module, *inputs: torch.Tensor) -> set[str]:
@@ -36,7 +37,7 @@ def test_stem(form: type[nn.Module], kernel: int, padding: int, generator: torch
 
 def test_pairs_of_columns_are_copies(generator: torch.Generator) -> None:
     x = torch.randn(1, 3, 2, 4, generator=generator)
-    pairs = primitives.ColumnPairs(3, 1)(x)  # columns (0, first), (second, third), (fourth, 0)
+    pairs = ColumnPairs(3, 1)(x)  # columns (0, first), (second, third), (fourth, 0)
     assert torch.equal(pairs[:, :3], F.pad(x, (1, 1))[..., 0::2])
     assert torch.equal(pairs[:, 3:], F.pad(x, (1, 1))[..., 1::2])
 
@@ -56,10 +57,12 @@ def test_softmax_of_a_map(
     torch.testing.assert_close(result.double(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_softmax_by_means_has_no_softmax_operator(generator: torch.Generator) -> None:
+@pytest.mark.parametrize("form", SOFTMAXES)
+def test_softmax_of_a_map_has_no_softmax_operator(
+    form: type[nn.Module], generator: torch.Generator
+) -> None:
     maps = [torch.randn(1, 3, 4, 6, generator=generator) for _ in range(2)]
-    assert "softmax" not in operators(primitives.SoftmaxByMeans((4, 6)), *maps)
-    assert "softmax" in operators(primitives.SoftmaxNative((4, 6)), *maps)
+    assert "softmax" not in operators(form((4, 6)), *maps)
 
 
 @pytest.mark.parametrize("form", POOLS)
@@ -74,7 +77,7 @@ def test_average_pool_counts_its_padding(
 
 def test_depthwise_average_pool_is_a_convolution(generator: torch.Generator) -> None:
     x = torch.randn(1, 5, 8, 12, generator=generator)
-    assert operators(primitives.AveragePoolDepthwise(5, 3, 2, 1), x) == {"conv2d"}
+    assert operators(AveragePoolDepthwise(5, 3, 2, 1), x) == {"conv2d"}
 
 
 @pytest.mark.parametrize("form", NORMS)
@@ -87,7 +90,7 @@ def test_layer_norm(form: type[nn.Module], eps: float, generator: torch.Generato
 def test_layer_norm_of_centred_tokens_needs_no_mean(generator: torch.Generator) -> None:
     x = torch.randn(2, 7, 24, generator=generator)
     centred = x - x.mean(-1, keepdim=True)
-    short = primitives.LayerNormByLinear(24, 1e-6, centered=True)
+    short = LayerNormByLinear(24, 1e-6, centered=True)
     expected = F.layer_norm(x, (24,), eps=1e-6)
     torch.testing.assert_close(short(centred), expected)
     assert not torch.allclose(short(x), expected, atol=1e-3)
@@ -96,7 +99,7 @@ def test_layer_norm_of_centred_tokens_needs_no_mean(generator: torch.Generator) 
 
 def test_layer_norm_by_linear_has_no_reduction(generator: torch.Generator) -> None:
     x = torch.randn(1, 7, 24, generator=generator)
-    found = operators(primitives.LayerNormByLinear(24, 1e-6), x)
+    found = operators(LayerNormByLinear(24, 1e-6), x)
     assert found == {"linear", "sub", "mul", "add", "rsqrt"}
 
 
@@ -106,41 +109,35 @@ def test_attention(heads: int, generator: torch.Generator) -> None:
     q, k, v = (t.unflatten(2, (heads, 12 // heads)) for t in (query, key, value))
     weights = torch.einsum("bnhd,bmhd->bhnm", q, k).softmax(dim=-1)
     expected = torch.einsum("bhnm,bmhd->bnhd", weights, v).flatten(2)
-    torch.testing.assert_close(primitives.AttentionBatched(heads)(query, key, value), expected)
+    torch.testing.assert_close(AttentionBatched(heads)(query, key, value), expected)
 
 
-@pytest.mark.parametrize("form", UPSAMPLINGS)
 @pytest.mark.parametrize("stride", [1, 2, 4])
 @pytest.mark.parametrize("size", [(3, 5), (4, 2)])
-def test_upsampling(
-    form: type[nn.Module], stride: int, size: Size, generator: torch.Generator
-) -> None:
+def test_upsampling(stride: int, size: Size, generator: torch.Generator) -> None:
     weight, bias = torch.randn(6, 8, generator=generator), torch.randn(6, generator=generator)
     tokens = torch.randn(2, size[0] * size[1], 8, generator=generator)
     grid = torch.relu(F.linear(tokens, weight, bias)).transpose(1, 2).unflatten(2, size)
     expected = F.interpolate(grid, scale_factor=float(stride), mode="nearest")
-    result = form(Affine(weight.double(), bias.double()), stride, size)(tokens)
-    torch.testing.assert_close(result, expected)
+    form = UpsamplingBroadcast(Affine(weight.double(), bias.double()), stride, size)
+    torch.testing.assert_close(form(tokens), expected)
 
 
-@pytest.mark.parametrize("form", UPSAMPLINGS[:2])
-def test_upsampling_without_a_resize(form: type[nn.Module], generator: torch.Generator) -> None:
+def test_upsampling_without_a_resize(generator: torch.Generator) -> None:
     affine = Affine(torch.randn(6, 8, generator=generator), torch.randn(6, generator=generator))
     tokens = torch.randn(1, 6, 8, generator=generator)
-    assert "upsample_nearest2d" not in operators(form(affine, 2, (2, 3)), tokens)
-    assert "upsample_nearest2d" in operators(primitives.UpsamplingNative(affine, 2, (2, 3)), tokens)
+    assert "upsample_nearest2d" not in operators(UpsamplingBroadcast(affine, 2, (2, 3)), tokens)
 
 
 def test_row_tokens_follow_the_pixels_and_keep_the_class_token_first(
     generator: torch.Generator,
 ) -> None:
-    rows = primitives.RowTokens
     x = torch.randn(2, 4, 3, 5, generator=generator)
-    tokens = rows.from_map(x)
+    tokens = RowTokens.from_map(x)
     assert tokens.shape == (2, 15, 4)
     assert torch.equal(tokens[1, 2 * 5 + 3], x[1, :, 2, 3])
     class_token = torch.randn(2, 1, 4, generator=generator)
-    joined = rows.concatenate(class_token, tokens)
-    assert torch.equal(rows.first(joined), class_token)
-    assert torch.equal(rows.rest(joined), tokens)
-    assert torch.equal(rows.as_vector(rows.first(joined)), class_token[:, 0])
+    joined = RowTokens.concatenate(class_token, tokens)
+    assert torch.equal(RowTokens.first(joined), class_token)
+    assert torch.equal(RowTokens.rest(joined), tokens)
+    assert torch.equal(RowTokens.as_vector(RowTokens.first(joined)), class_token[:, 0])

@@ -1,0 +1,36 @@
+"""Operations that a target wants written its own way: one a file, each in every form that some
+target takes.
+
+``Forms`` names one form of each operation; a target holds its ``Forms`` as data. The edge models
+are written over these and hold no operation of their own that a target could want otherwise.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from edge_models.edge.forms.attention import AttentionBatched
+from edge_models.edge.forms.average_pool import AveragePoolNative
+from edge_models.edge.forms.layer_norm import LayerNormNative
+from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
+from edge_models.edge.forms.softmax_mean import SoftmaxByReduction
+from edge_models.edge.forms.stem import StemNative
+from edge_models.edge.forms.tokens import RowTokens
+from edge_models.edge.forms.upsampling import UpsamplingBroadcast
+
+
+@dataclass(frozen=True)
+class Forms:
+    """One form of each operation. The defaults are the operators themselves, where a target takes
+    them so."""
+
+    stem: type[nn.Module] = StemNative
+    softmax_mean: type[nn.Module] = SoftmaxByReduction
+    padded_average_pool: type[nn.Module] = AveragePoolNative
+    average_pool: type[nn.Module] = AveragePoolNative
+    layer_norm: type[nn.Module] = LayerNormNative
+    tokens: type[RowTokens] = RowTokens
+    attention: type[nn.Module] = AttentionBatched
+    upsampling: type[nn.Module] = UpsamplingBroadcast
+    residual_scale: float = 1.0  # of a transformer's tokens, where float16 would not hold them
+    local_convolution: type[nn.Module] = LocalConvolutionBySlices
