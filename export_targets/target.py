@@ -1,9 +1,11 @@
 """Target: one runtime format, as data and a few functions. See ``targets/`` for each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
@@ -81,14 +83,12 @@ class Target:
     """One runtime format.
 
     ``file`` is the model's name in the artifact. ``gates`` has an entry for each recipe that the
-    target can do. ``quantizer`` says what a recipe means here
-    when some modules stay float; ``lower`` writes the model file and
-    says what was delegated; ``inspect`` counts in a saved file its delegates and the operators
-    outside them. ``runner`` names the runner that verifies the saved file, ``exact_runner`` the one
-    that rounds no result, for gates that ask for it; ``packages`` the
-    backends that lowering imports; ``options`` what else can be chosen: the values of each option
-    by its name, the default first; ``excluded`` which of them (recipe, option, value) do not go
-    together.
+    target can do. ``lowering`` names the module in ``export_targets/lowering`` with this target's
+    ``quantizer``, ``lower`` and ``inspect``: it imports the compilers, and is imported when one of
+    them is called. ``runner`` names the runner that verifies the saved file, ``exact_runner`` the
+    one that rounds no result, for gates that ask for it; ``packages`` the backends that lowering
+    imports; ``options`` what else can be chosen: the values of each option by its name, the default
+    first; ``excluded`` which of them (recipe, option, value) do not go together.
     """
 
     name: str
@@ -99,13 +99,31 @@ class Target:
     forms: Forms
     float_rules: tuple[FloatRule, ...]
     gates: Mapping[str, Gates]
-    quantizer: Callable[[Recipe, tuple[FloatRule, ...]], "Quantizer"]
-    lower: Callable[[torch.export.ExportedProgram, Lowering, Path], Lowered]
-    inspect: Callable[[Path], tuple[int, dict[str, int]]]
+    lowering: str
     packages: tuple[str, ...] = ("executorch",)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     excluded: tuple[tuple[str, str, str], ...] = ()
     exact_runner: str = ""
+
+    def quantizer(self, recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
+        """What a recipe means here when some modules stay float."""
+        quantizer: Quantizer = self._compiler().quantizer(recipe, rules)
+        return quantizer
+
+    def lower(
+        self, program: torch.export.ExportedProgram, lowering: Lowering, path: Path
+    ) -> Lowered:
+        """Write the model file at ``path`` and say what was delegated."""
+        lowered: Lowered = self._compiler().lower(program, lowering, path)
+        return lowered
+
+    def inspect(self, path: Path) -> tuple[int, dict[str, int]]:
+        """The delegates of a saved file, and {operator: calls} outside them."""
+        held: tuple[int, dict[str, int]] = self._compiler().inspect(path)
+        return held
+
+    def _compiler(self) -> ModuleType:
+        return import_module(f"export_targets.lowering.{self.lowering}")
 
     def check(self, recipe: Recipe) -> None:
         """Raises InputError for a recipe that this target cannot do."""

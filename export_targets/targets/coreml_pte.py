@@ -1,44 +1,12 @@
 """ExecuTorch with Core ML: a ``.pte`` whose one delegate is a Core ML program."""
 
-from pathlib import Path
-
-import torch
-
-from export_targets.lowering.coreml.convert import quiet_converter, saved_in_order
-from export_targets.lowering.delegates import inspect, read_delegates
-from export_targets.target import Lowered, Lowering, Target
-from export_targets.targets.coreml_family import (
+from export_targets.coreml_family import (
     FLOAT_RULES,
     FORMS,
     FP16_GATES,
     INT8_GATES,
-    quantizer,
 )
-
-
-def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:
-    """Lower to a ``.pte`` at ``path`` and say what Core ML took."""
-    import coremltools as ct
-    from executorch.backends.apple.coreml.compiler import CoreMLBackend
-    from executorch.backends.apple.coreml.partition import CoreMLPartitioner
-    from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
-
-    options = CoreMLBackend.generate_compile_specs(
-        minimum_deployment_target=ct.target[lowering.options["minimum-deployment"]],
-        compute_precision=ct.precision.FLOAT16,
-    )
-    with quiet_converter(), saved_in_order():
-        edge = to_edge_transform_and_lower(
-            program,
-            partitioner=[CoreMLPartitioner(compile_specs=options)],
-            compile_config=EdgeCompileConfig(_check_ir_validity=False),
-        )
-    graph_module = edge.exported_program().graph_module
-    lowered = read_delegates(graph_module, {}, "Core ML's partitioner does not take it")
-    with path.open("wb") as file:
-        edge.to_executorch().write_to_file(file)
-    return lowered
-
+from export_targets.target import Target
 
 TARGET = Target(
     name="coreml_pte",
@@ -49,9 +17,7 @@ TARGET = Target(
     forms=FORMS,
     float_rules=FLOAT_RULES,
     gates={"fp16": FP16_GATES, "int8": INT8_GATES},
-    quantizer=quantizer,
-    lower=lower,
-    inspect=inspect,
+    lowering="coreml.delegate",
     packages=("executorch", "coremltools"),
     options={"minimum-deployment": ("iOS17", "iOS18")},
 )

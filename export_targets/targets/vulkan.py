@@ -1,10 +1,5 @@
 """ExecuTorch with Vulkan: a ``.pte`` for the phone's GPU, one delegate."""
 
-from dataclasses import replace
-from pathlib import Path
-
-import torch
-
 from edge_models.edge.forms import (
     Forms,
     attention,
@@ -18,13 +13,7 @@ from edge_models.edge.forms import (
 )
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
-from export_targets.interpret.vk.read import read_delegate
-from export_targets.lowering.delegates import inspect, read_delegates
-from export_targets.lowering.graph import drop_provenance
-from export_targets.lowering.vulkan.limits import beyond_limits
-from export_targets.lowering.vulkan.partition import partitioner, vulkan_log
-from export_targets.lowering.vulkan.quantizer import quantizer
-from export_targets.target import Gates, Lowered, Lowering, Target
+from export_targets.target import Gates, Target
 
 FORMS = Forms(
     stem=stem.StemNative,
@@ -49,35 +38,6 @@ FLOAT_RULES = (
 )
 
 
-def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:
-    """Lower to a ``.pte`` at ``path`` and say what Vulkan took.
-
-    Raises InputError for what the runtime is known to get wrong.
-    """
-    drop_provenance(program.graph_module)
-    with vulkan_log() as log:
-        from executorch.exir import to_edge_transform_and_lower
-
-        # images of at most 2048 a side, which every phone's GPU takes
-        options = {
-            "small_texture_limits": True,
-            "force_fp16": lowering.recipe.storage == "float16",
-        }
-        edge = to_edge_transform_and_lower(
-            program,
-            transform_passes=[drop_provenance],
-            partitioner=[partitioner(options, log)],
-        )
-        whole = edge.exported_program().graph_module
-        lowered = read_delegates(whole, log.reasons, "Vulkan has no operator for it")
-        executable = edge.to_executorch()
-    with path.open("wb") as file:
-        executable.write_to_file(file)
-    if not lowered.delegation.whole:
-        return lowered
-    return replace(lowered, notes=beyond_limits(read_delegate(path)))
-
-
 # Each gate stands below what was measured (tests/README.md) and above what a fault gives.
 EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
 # The runtime's GELU is the tanh form: 78 dB for a Conformer; without one over 100.
@@ -98,7 +58,5 @@ TARGET = Target(
     forms=FORMS,
     float_rules=FLOAT_RULES,
     gates={"fp32": FP32_GATES, "fp16": FP16_GATES, "int8": INT8_GATES},
-    quantizer=quantizer,
-    lower=lower,
-    inspect=inspect,
+    lowering="vulkan",
 )

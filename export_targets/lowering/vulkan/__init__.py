@@ -1,1 +1,7 @@
-"""What the target vulkan needs beside its data: see ``targets/vulkan.py``."""
+"""From an exported program to a ``.pte`` for Vulkan: what its runtime needs, checked."""
+
+from export_targets.lowering.delegates import inspect
+from export_targets.lowering.vulkan.pte import lower
+from export_targets.lowering.vulkan.quantizer import quantizer
+
+__all__ = ["inspect", "lower", "quantizer"]

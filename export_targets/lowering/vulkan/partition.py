@@ -4,14 +4,13 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from executorch.backends.vulkan.partitioner.vulkan_partitioner import VulkanPartitioner
+from executorch.backends.vulkan.utils import node_io_str
 
 from export_targets.lowering.vulkan.faults import refuse_faults
-
-if TYPE_CHECKING:
-    from executorch.exir.backend.partitioner import Partitioner
 
 SKIPPED = re.compile(r"Due to \[(.*)\], skipping (.*)", re.DOTALL)
 
@@ -48,27 +47,26 @@ def vulkan_log() -> Iterator[VulkanLog]:
         root.setLevel(level)
 
 
-def partitioner(options: Mapping[str, Any], log: VulkanLog) -> "Partitioner":
+class CheckedPartitioner(VulkanPartitioner):  # type: ignore[misc]  # the library has no types
     """The backend's partitioner with its compile ``options``. It raises InputError for what the
     runtime gets wrong, and adds to the log why a node was left outside, by the node's name.
     """
-    from executorch.backends.vulkan.partitioner.vulkan_partitioner import VulkanPartitioner
-    from executorch.backends.vulkan.utils import node_io_str
 
-    class CheckedPartitioner(VulkanPartitioner):  # type: ignore[misc]  # the library has no types
-        def ops_to_not_decompose(self, ep: torch.export.ExportedProgram) -> tuple[Any, None]:
-            """Of every operator it wants kept it takes all: one decomposition does."""
-            kept, _ = super().ops_to_not_decompose(ep)
-            return kept, None
+    def __init__(self, options: Mapping[str, Any], log: VulkanLog) -> None:
+        super().__init__(dict(options))
+        self.log = log
 
-        def partition(self, exported_program: torch.export.ExportedProgram) -> Any:
-            refuse_faults(exported_program.graph_module)
-            result = super().partition(exported_program)
-            for node in exported_program.graph_module.graph.nodes:
-                if node.op == "call_function" and "delegation_tag" not in node.meta:
-                    reason = log.by_call.get(node_io_str(node))
-                    if reason is not None:
-                        log.reasons[node.name] = reason
-            return result
+    def ops_to_not_decompose(self, ep: torch.export.ExportedProgram) -> tuple[Any, None]:
+        """Of every operator it wants kept it takes all: one decomposition does."""
+        kept, _ = super().ops_to_not_decompose(ep)
+        return kept, None
 
-    return CheckedPartitioner(dict(options))
+    def partition(self, exported_program: torch.export.ExportedProgram) -> Any:
+        refuse_faults(exported_program.graph_module)
+        result = super().partition(exported_program)
+        for node in exported_program.graph_module.graph.nodes:
+            if node.op == "call_function" and "delegation_tag" not in node.meta:
+                reason = self.log.by_call.get(node_io_str(node))
+                if reason is not None:
+                    self.log.reasons[node.name] = reason
+        return result

@@ -1,28 +1,22 @@
 """What INT8 means on Vulkan: only operators that the runtime has a fused kernel for."""
 
-from typing import TYPE_CHECKING
-
 import torch
+from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+from torchao.quantization.pt2e.quantizer import Quantizer
 
 from edge_models.spec import FloatRule
 from export_targets.lowering.graph import ruling
+from quantize.pt2e import int8_config
 from quantize.recipe import Recipe
-
-if TYPE_CHECKING:
-    from torchao.quantization.pt2e.quantizer import Quantizer
 
 aten = torch.ops.aten
 TEXEL = 4  # the kernels read so many channels at once
 
 
-def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
+def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
     """Convolutions, sums of feature maps and linears, inputs and output with fixed scales: what
     becomes ``q8ta_conv2d``, ``q8ta_add``, ``q8ta_linear`` and, of one row, ``q8ta_linear_gemv``.
     """
-    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
-
-    from quantize.pt2e import int8_config
-
     result = XNNPACKQuantizer()
     result.set_filter_function(lambda node: ruling(node, rules) is None and _has_kernel(node))
     if recipe.convolution is not None:

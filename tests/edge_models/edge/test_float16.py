@@ -12,7 +12,7 @@ from edge_models.digits import digits
 from edge_models.edge import Forms, edge_form
 from edge_models.images import preprocess
 from edge_models.parity import measure
-from export_targets.targets import coreml_family as neural_engine
+from export_targets import coreml_family as neural_engine
 from export_targets.targets import vulkan
 
 IMAGES = 4  # of the held-out split

@@ -17,7 +17,7 @@ from export_targets.interpret.vk.operators.integers import (
     q8ta_linear,
     quantize,
 )
-from export_targets.targets.vulkan import quantizer
+from export_targets.lowering.vulkan.quantizer import quantizer
 from quantize.pt2e import quantize as quantize_graph
 from quantize.recipe import recipe_named
 from tests.export_targets.interpret.test_vulkan_operators import lowered

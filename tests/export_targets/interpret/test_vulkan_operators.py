@@ -15,7 +15,7 @@ from export_targets.interpret.vk.graph import Graph
 from export_targets.interpret.vk.operators import OPERATORS
 from export_targets.interpret.vk.operators.integers import OPERATORS as INTEGERS
 from export_targets.interpret.vk.read import read_delegate
-from export_targets.lowering.vulkan.partition import partitioner, vulkan_log
+from export_targets.lowering.vulkan.partition import CheckedPartitioner, vulkan_log
 
 MAP, TOKENS = (1, 8, 12, 16), (6, 16)
 
@@ -110,7 +110,7 @@ def lowered(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> Graph:
 
     program = torch.export.export(module, inputs)
     with vulkan_log() as log:
-        edge = to_edge_transform_and_lower(program, partitioner=[partitioner({}, log)])
+        edge = to_edge_transform_and_lower(program, partitioner=[CheckedPartitioner({}, log)])
         path.write_bytes(edge.to_executorch().buffer)
     return read_delegate(path)
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from edge_models.spec import InputSpec
 from export_targets.lowering import idle_passes
+from export_targets.lowering.xnnpack import pte
 from export_targets.target import Lowering
-from export_targets.targets import xnnpack
 from quantize.recipe import recipe_named
 
 # The others look for operators that an export decomposes or keeps whole before they come.
@@ -53,7 +53,7 @@ def lowered(program: torch.export.ExportedProgram, path: Path) -> tuple[bytes, s
     lowering = Lowering(recipe_named("fp32"), InputSpec(), {}, (), {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PassBase, "__call__", noting)
-        xnnpack.lower(program, lowering, path)
+        pte.lower(program, lowering, path)
     return path.read_bytes(), names
 
 
@@ -62,7 +62,7 @@ def lowered_both_ways(module: nn.Module, x: Tensor, path: Path) -> tuple[set[str
     frozen = module.eval().requires_grad_(False)
     short, ran = lowered(torch.export.export(frozen, (x,)), path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(xnnpack, "idle_passes_left_out", nullcontext)
+        patch.setattr(pte, "idle_passes_left_out", nullcontext)
         whole, all_of_them = lowered(torch.export.export(frozen, (x,)), path)
     assert short == whole
     return ran, all_of_them

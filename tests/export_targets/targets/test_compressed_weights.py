@@ -57,7 +57,7 @@ def test_what_is_left_is_named_with_its_module_and_reason(
             patch.setattr(compressed_weights, "PRODUCTS", ("conv",))
             return compress(*arguments)
 
-    monkeypatch.setattr("export_targets.targets.coreml.compress", only_convolutions)
+    monkeypatch.setattr("export_targets.lowering.coreml.package.compress", only_convolutions)
     found = lowered("palettized_4bit", tmp_path)
     rule = "recipe palettized_4bit: coremltools' optimizer leaves this weight as it is"
     assert found.float_modules == (FloatModule(module="head", operators={"linear": 1}, rule=rule),)

@@ -14,9 +14,10 @@ from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.spec import FloatRule, InputSpec
 from export_targets.lowering.graph import exported, module_classes, operator_name
+from export_targets.lowering.xnnpack import lower, quantizer
 from export_targets.runners import host
 from export_targets.target import Lowering
-from export_targets.targets.xnnpack import FLOAT_RULES, FORMS, lower, quantizer
+from export_targets.targets.xnnpack import FLOAT_RULES, FORMS
 from quantize.pt2e import quantize
 from quantize.recipe import recipe_named
 from tests.edge_models.layers import made

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from edge_models.edge.forms import (
     Forms,
     attention,
@@ -17,12 +15,10 @@ from edge_models.edge.forms import (
 )
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
-from export_targets.lowering.graph import ruling
 from export_targets.target import Gates
-from quantize.recipe import Recipe
 
 if TYPE_CHECKING:
-    from torchao.quantization.pt2e.quantizer import Quantizer
+    pass
 
 # tests/export_targets/coreml_inventory.txt counts the operators of these forms and of plain ones.
 FORMS = Forms(
@@ -45,34 +41,6 @@ FLOAT_RULES = (
         "TapNormScaled", "a group norm's statistics, squares among them, need more than 8 bits"
     ),
 )
-
-
-def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
-    """executorch's Core ML quantizer for convolutions and linears: their weights and inputs.
-
-    Outputs keep their digits: the residual stream and the norms read them in float16.
-    """
-    from executorch.backends.apple.coreml.quantizer import CoreMLQuantizer
-    from executorch.backends.apple.coreml.quantizer._annotation_config import AnnotationConfig
-    from executorch.backends.apple.coreml.quantizer._coreml_quantizer import (
-        _AnnotationPatternRegistry,
-    )
-
-    from quantize.pt2e import int8_config
-
-    class ProductQuantizer(CoreMLQuantizer):  # type: ignore[misc]  # the library has no types
-        """The library's patterns of a convolution and of a linear, with this program's ranges."""
-
-        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
-            patterns = _AnnotationPatternRegistry.get_annotators()
-            for name, activations in (("conv", recipe.convolution), ("linear", recipe.linear)):
-                if activations is not None:
-                    config = int8_config(activations)
-                    annotation = AnnotationConfig(config.input_activation, None, config.weight)
-                    patterns[name](model, annotation, lambda node: ruling(node, rules) is None)
-            return model
-
-    return ProductQuantizer(None)
 
 
 EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)

@@ -1,0 +1,89 @@
+"""What a recipe means for XNNPACK: which operators compute in INT8."""
+
+import torch
+from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+from torchao.quantization.pt2e.quantizer import (
+    QuantizationAnnotation,
+    Quantizer,
+    SharedQuantizationSpec,
+)
+from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+from edge_models.spec import FloatRule
+from export_targets.lowering.graph import module_classes, ruling
+from quantize.pt2e import int8_config
+from quantize.recipe import Recipe
+
+aten = torch.ops.aten
+
+
+class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has no types
+    """Leaves the concatenation of tokens and the means that a rule names float: the quantizer's
+    filter does not reach them. Gives copies and pads the scale of what they copy, and quantizes
+    the weights of a local convolution before they are sliced.
+    """
+
+    def __init__(self, rules: tuple[FloatRule, ...]) -> None:
+        super().__init__()
+        self.rules = rules
+
+    def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+        for node in model.graph.nodes:
+            of_tokens = node.target == aten.cat.default and node.meta["val"].dim() != 4
+            if of_tokens or (node.target == aten.mean.dim and ruling(node, self.rules)):
+                node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
+            if node.target == aten.pad.default and not ruling(node, self.rules):
+                shared = SharedQuantizationSpec(node.args[0])
+                node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                    {node.args[0]: shared}, shared, _annotated=True
+                )
+            if _is_sliced_weights(node):
+                node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                    {}, int8_config("static").output_activation, _annotated=True
+                )
+        super().annotate(model)
+        for node in model.graph.nodes:
+            if node.target == aten.conv2d.default and "ColumnPairs" in module_classes(node):
+                shared = SharedQuantizationSpec((node.args[0], node))
+                node.meta[Q_ANNOTATION_KEY].output_qspec = shared
+        return model
+
+
+def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
+    """XNNPACK's quantizer for convolutions, linears, and sums and concatenations of maps."""
+    result = MapQuantizer(rules)
+    result.set_filter_function(lambda node: ruling(node, rules) is None and _is_of_maps(node))
+    if recipe.convolution is not None:
+        config = int8_config(recipe.convolution)
+        result.set_operator_type(aten.conv2d.default, config)
+        # inputs and output of a concatenation share one scale: XNNPACK copies, it does not rescale
+        result.set_operator_type(aten.cat.default, config)
+        result.set_operator_type(aten.add.Tensor, config)
+        result.set_operator_type(aten.mul.Tensor, config)
+    if recipe.linear is not None:
+        result.set_operator_type(aten.linear.default, int8_config(recipe.linear))
+    return result
+
+
+def _is_of_maps(node: torch.fx.Node) -> bool:
+    """Whether a sum is of feature maps, not of the transformer's residual stream, and a product one
+    of a map with a constant: the copies that upsampling makes. Other operators are never refused.
+    """
+    if node.target == torch.ops.aten.relu.default and isinstance(node.args[0], torch.fx.Node):
+        node = node.args[0]
+    if node.target == torch.ops.aten.add.Tensor:
+        return bool(node.meta["val"].dim() == 4)
+    if node.target == torch.ops.aten.mul.Tensor:
+        constant = isinstance(node.args[1], torch.fx.Node) and node.args[1].op == "get_attr"
+        return constant and bool(node.meta["val"].dim() == 4)
+    return True
+
+
+def _is_sliced_weights(node: torch.fx.Node) -> bool:
+    """Whether a node is the weights of a local convolution before they are sliced by taps."""
+    users = list(node.users)
+    return len(users) == 9 and all(
+        user.target == torch.ops.aten.slice.Tensor
+        and "LocalConvolutionBySlices" in module_classes(user)
+        for user in users
+    )
