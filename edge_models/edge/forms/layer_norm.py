@@ -32,14 +32,24 @@ class LayerNormByLinear(nn.Module):
 
 
 class LayerNormNative(nn.Module):
-    """The same by the layer norm operator."""
+    """The same by the layer norm operator.
+
+    before: weight and bias left out
+    after:  the constants 1 and 0 for them: ExecuTorch's Vulkan runtime up to 1.5.1 takes none left
+    out. ``centered`` tokens go through the same operator.
+    """
+
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, dim: int, eps: float, centered: bool = False) -> None:
         super().__init__()
         self.dim, self.eps = dim, eps
+        self.register_buffer("weight", torch.ones(dim))
+        self.register_buffer("bias", torch.zeros(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, (self.dim,), eps=self.eps)
+        return F.layer_norm(x, (self.dim,), self.weight, self.bias, self.eps)
 
 
 class LayerNormScaled(nn.Module):

@@ -116,6 +116,10 @@ def _pool_without_stride(node: fx.Node) -> bool:
     return not _argument(node, 2, [])
 
 
+def _norm_without_affine(node: fx.Node) -> bool:
+    return _argument(node, 2, None) is None or _argument(node, 3, None) is None
+
+
 def _linear_without_kernel(node: fx.Node) -> bool:
     """Quantized weights, but an input or output that is not."""
     first = 1 if operator_name(node) == "addmm" else 0  # whose bias comes first
@@ -165,6 +169,13 @@ FAULTS = (
         _pool_without_stride,
         "does not load a pool without an explicit stride",
         ON_LAVAPIPE,
+    ),
+    Fault(
+        ("native_layer_norm", "layer_norm"),
+        _norm_without_affine,
+        "aborts the process that loads a layer norm without a weight or a bias",
+        "https://github.com/pytorch/executorch/issues/22504, mended upstream after 1.5.1; "
+        f"{ON_LAVAPIPE}: it aborts, and runs with both",
     ),
     Fault(
         ("logical_not", "scaled_dot_product_attention"),

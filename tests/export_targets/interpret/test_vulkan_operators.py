@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from export_targets.interpret.refusal import RefusedError
 from export_targets.interpret.vk.execute import execute
 from export_targets.interpret.vk.graph import Graph
 from export_targets.interpret.vk.operators import OPERATORS
 from export_targets.interpret.vk.operators.integers import OPERATORS as INTEGERS
+from export_targets.interpret.vk.operators.normalization import native_layer_norm
 from export_targets.interpret.vk.read import read_delegate
 from export_targets.lowering.vulkan.partition import CheckedPartitioner, vulkan_log
 
@@ -53,7 +55,6 @@ CASES = (
     Case("et_vk.conv_with_clamp.default", lambda x: torch.relu(LAYERS.clamped(x))),
     Case("aten.linear.default", lambda x: LAYERS.linear(x), TOKENS),
     Case("aten.native_layer_norm.default", lambda x: LAYERS.norm(x), TOKENS),
-    Case("aten.native_layer_norm.default", lambda x: F.layer_norm(x, (16,)), TOKENS),
     Case("aten.bmm.default", lambda x: torch.bmm(x[0], x[0].transpose(1, 2))),
     Case("aten._softmax.default", lambda x: torch.softmax(x, dim=-1), TOKENS),
     # the runtime's GELU is the tanh form
@@ -145,6 +146,14 @@ def test_every_case_has_its_operator(graph: Graph) -> None:
 
 def test_no_operator_is_untested() -> None:
     assert {case.operator for case in CASES} == set(OPERATORS) - set(INTEGERS)
+
+
+@pytest.mark.parametrize("missing", ["weight", "bias"])
+def test_a_layer_norm_without_weight_or_bias_is_refused(missing: str) -> None:
+    weight = None if missing == "weight" else torch.ones(16)
+    bias = None if missing == "bias" else torch.zeros(16)
+    with pytest.raises(RefusedError, match=f"has no {missing}: the runtime aborts"):
+        native_layer_norm(inputs()[1], (16,), weight, bias, 1e-6)
 
 
 def test_gelu_is_the_tanh_form_also_where_the_exact_one_was_asked_for(found: list[Tensor]) -> None:

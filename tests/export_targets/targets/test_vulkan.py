@@ -14,12 +14,13 @@ from edge_models.errors import InputError
 from edge_models.parity import HopSpec, compare
 from edge_models.spec import InputSpec
 from export_targets.interpret.vk.execute import execute
+from export_targets.interpret.vk.graph import TensorValue
 from export_targets.interpret.vk.read import read_delegate
 from export_targets.lowering.vulkan.faults import FAULTS
 from export_targets.target import Lowering
 from export_targets.targets.vulkan import FORMS, TARGET
 from quantize.recipe import recipe_named
-from tests.conftest import EdgeformInProcess
+from tests.conftest import Built, EdgeformInProcess
 from tests.export_targets.interpret.test_vulkan_operators import lowered
 
 
@@ -110,6 +111,35 @@ def test_a_batch_is_refused_before_anything_is_written(
     assert ran.code == 2
     assert "batch" in ran.err
     assert not out.exists()
+
+
+NORMS = {
+    "bare": nn.LayerNorm(8, elementwise_affine=False),
+    "unbiased": nn.LayerNorm(8, bias=False),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_layer_norm_that_aborts_the_process_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pte"
+    message = f"layer_norm of layers.{name}: .* aborts the process .* without a weight or a bias"
+    with pytest.raises(InputError, match=message):
+        lowered(Each(**{name: NORMS[name]}).eval(), (torch.randn(1, 8, 8, 8),), path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("recipe", ["fp16", "int8"])
+def test_every_layer_norm_of_a_saved_file_has_its_weight_and_bias(
+    recipe: str, built: Built
+) -> None:
+    result = built("digits_conformer", "vulkan", recipe)
+    assert result.problems == ()
+    graph = read_delegate(result.folder / "model.pte")
+    norms = [call for call in graph.calls if call.operator == "aten.native_layer_norm.default"]
+    assert len(norms) > 2
+    for norm in norms:
+        held = [graph.values[number] for number in norm.arguments]
+        assert all(isinstance(value, TensorValue) for value in (held[2], held[3]))
 
 
 class Tokens(nn.Module):
