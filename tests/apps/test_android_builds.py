@@ -24,7 +24,7 @@ VERSIONS = {
 # what only one of the two needs: stdlib comes with Gradle's plugin; Maven has the framework and
 # ExecuTorch's classes from elsewhere; Gradle starts JUnit's platform by its launcher
 ONLY_MAVEN = {"kotlin-stdlib", "android-all", "executorch-classes"}
-ONLY_GRADLE = {"junit-platform-launcher", "executorch-android", "executorch-android-vulkan"}
+ONLY_GRADLE = {"junit-platform-launcher", "executorch-android-vulkan"}
 
 
 def text(path: str) -> str:
