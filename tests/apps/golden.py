@@ -15,6 +15,8 @@ from PIL import Image, ImageOps
 from edge_models.images import preprocess, read_image, resize_and_crop, to_rgb
 from edge_models.parity import measure
 from edge_models.spec import InputSpec
+from tests.apps.golden_frames import SIZE as FRAME_SIZE
+from tests.apps.golden_frames import frames
 
 Json = dict[str, Any]
 
@@ -50,6 +52,8 @@ def write_golden(folder: Path, artifact: Path) -> None:
     manifest = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
     generator = np.random.default_rng(0)
     write_list(folder, "preprocessing", preprocessing(folder, manifest, generator))
+    framed = with_input(manifest, InputSpec(), FRAME_SIZE)
+    write_list(folder, "frames", frames(folder, framed))
     write_list(folder, "orientations", orientations(folder, generator))
     (folder / "over_black.rgb").write_bytes(over_black().tobytes())
     photos(folder / "photos", generator)
