@@ -100,7 +100,9 @@ def test_the_package_has_one_name() -> None:
 
 
 def test_one_file_alone_knows_the_runtime() -> None:
-    sources = [path for module in ("core", "app") for path in (ANDROID / module).rglob("*.kt")]
+    sources = [
+        path for name in ("core", "app") for path in (ANDROID / name / "src/main").rglob("*.kt")
+    ]
     users = [path.name for path in sources if "org.pytorch" in path.read_text(encoding="utf-8")]
     assert users == ["ExecuTorchClassifier.kt"]
     core = [path.read_text(encoding="utf-8") for path in (ANDROID / "core").rglob("*.kt")]
