@@ -47,7 +47,7 @@ runner-arm64: install
 
 android-test: install
 	@echo "Compiling and testing the Android app without its SDK: 1 minute, the first time 3 and 0.5 GB in Maven's folder."
-	$(BIN)/python -m pytest tests/apps/test_android.py tests/apps/test_android_builds.py
+	$(BIN)/python -m pytest tests/apps/test_android*.py
 
 check: install
 	$(BIN)/ruff format --check .

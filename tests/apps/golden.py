@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from edge_models.images import preprocess, read_image, resize_and_crop, to_rgb
-from edge_models.parity import measure
 from edge_models.spec import InputSpec
+from tests.apps.golden_frames import SIZE as FRAME_SIZE
+from tests.apps.golden_frames import frames
 
 Json = dict[str, Any]
 
@@ -50,6 +52,8 @@ def write_golden(folder: Path, artifact: Path) -> None:
     manifest = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
     generator = np.random.default_rng(0)
     write_list(folder, "preprocessing", preprocessing(folder, manifest, generator))
+    framed = with_input(manifest, InputSpec(), FRAME_SIZE)
+    write_list(folder, "frames", frames(folder, framed))
     write_list(folder, "orientations", orientations(folder, generator))
     (folder / "over_black.rgb").write_bytes(over_black().tobytes())
     photos(folder / "photos", generator)
@@ -172,18 +176,59 @@ def top_classes() -> Iterator[Json]:
 
 
 def agreement() -> Iterator[Json]:
-    torch.manual_seed(0)
-    for scale in (0.0, 1e-6, 1e-3, 0.1, 1.0, 10.0):
-        expected = torch.randn(8, 2, 10)
-        actual = expected + scale * torch.randn(8, 2, 10)
-        metrics = measure(expected.flatten(0, 1), actual.flatten(0, 1))
-        yield {
-            "classes": 10,
-            "expected": expected.flatten(1).tolist(),
-            "actual": actual.flatten(1).tolist(),
-            "sqnr_db": metrics.sqnr_db,
-            "top1": metrics.top1_agreement,
+    """Logits and what the self-test must find: of each head its figures, or why it judges none."""
+    generator = np.random.default_rng(0)
+    for batch, heads in ((1, 1), (1, 2), (3, 2)):
+        for scale in (0.0, 1e-6, 0.01, 1.0, 10.0):
+            expected = generator.normal(3, 2, (8, heads, batch, 10)).astype("f4")
+            other = expected.copy()  # of two heads, one alone is off
+            other[:, -1] += scale * generator.normal(size=other[:, -1].shape)
+            yield agreement_case(expected, other)
+    expected = generator.normal(3, 2, (8, 1, 1, 10)).astype("f4")
+    yield agreement_case(expected, np.broadcast_to(expected.mean(0), expected.shape))  # 0 dB
+    far = expected + np.float32(1000)  # an error that is small beside the mean alone
+    yield agreement_case(far, (far + generator.normal(size=far.shape)).astype("f4"))
+    yield agreement_case(expected[:1], expected[:1])
+    yield agreement_case(np.repeat(expected[:1], 8, 0), expected)
+    yield agreement_case(expected, np.full_like(expected, np.nan))
+    one_class = expected + np.float32(50) * (np.arange(10) == 4)
+    yield agreement_case(one_class.astype("f4"), (one_class + 0.001).astype("f4"))
+    yield agreement_case(one_class.astype("f4"), (one_class[..., ::-1]).astype("f4"))
+
+
+def agreement_case(expected: NDArray[Any], actual: NDArray[Any]) -> Json:
+    """``expected`` and ``actual``: (samples, heads, batch, classes)."""
+    samples, heads, batch, classes = expected.shape
+    case: Json = {
+        **{"heads": heads, "batch": batch, "classes": classes},
+        "expected": expected.reshape(samples, -1).tolist(),
+        # JSON has no NaN
+        "actual": [
+            [v if np.isfinite(v) else None for v in row]
+            for row in actual.reshape(samples, -1).tolist()
+        ],
+        "mark": {"sqnr_db": 40.0, "top1": 0.9},
+    }
+    if not np.isfinite(actual).all():
+        return {**case, "refused": "NaN"}
+    found = []
+    for head in range(heads):
+        wanted = expected[:, head].reshape(-1, classes).astype("f8")
+        got = actual[:, head].reshape(-1, classes).astype("f8")
+        signal = ((wanted - wanted.mean(0)) ** 2).sum()
+        if len(wanted) < 2 or signal == 0:
+            return {**case, "refused": "do not tell"}
+        noise = ((got - wanted) ** 2).sum()
+        first = wanted.argmax(1)
+        figures = {
+            "sqnr_db": 200.0 if noise == 0 else min(200.0, 10 * np.log10(signal / noise)),
+            "top1": (first == got.argmax(1)).mean().item(),
+            "constant_agreement": np.bincount(first).max().item() / len(first),
         }
+        judged = figures["constant_agreement"] < 0.9
+        passes = figures["sqnr_db"] >= 40 and (figures["top1"] >= 0.9 or not judged)
+        found.append({**figures, "judged": judged, "passes": bool(passes)})
+    return {**case, "found": found}
 
 
 def wrong_fields(manifest: Json) -> Iterator[Json]:

@@ -24,7 +24,7 @@ VERSIONS = {
 # what only one of the two needs: stdlib comes with Gradle's plugin; Maven has the framework and
 # ExecuTorch's classes from elsewhere; Gradle starts JUnit's platform by its launcher
 ONLY_MAVEN = {"kotlin-stdlib", "android-all", "executorch-classes"}
-ONLY_GRADLE = {"junit-platform-launcher", "executorch-android", "executorch-android-vulkan"}
+ONLY_GRADLE = {"junit-platform-launcher", "executorch-android-vulkan"}
 
 
 def text(path: str) -> str:
@@ -100,7 +100,9 @@ def test_the_package_has_one_name() -> None:
 
 
 def test_one_file_alone_knows_the_runtime() -> None:
-    sources = [path for module in ("core", "app") for path in (ANDROID / module).rglob("*.kt")]
+    sources = [
+        path for name in ("core", "app") for path in (ANDROID / name / "src/main").rglob("*.kt")
+    ]
     users = [path.name for path in sources if "org.pytorch" in path.read_text(encoding="utf-8")]
     assert users == ["ExecuTorchClassifier.kt"]
     core = [path.read_text(encoding="utf-8") for path in (ANDROID / "core").rglob("*.kt")]

@@ -1,4 +1,5 @@
 import groovy.json.JsonSlurper
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
 
 plugins {
     alias(libs.plugins.android.application)
@@ -18,10 +19,13 @@ android {
         ndk { abiFilters += listOf("arm64-v8a", "x86_64") } // what ExecuTorch's library is built for
     }
 
-    flavorDimensions += "backend"
-    productFlavors {
-        create("cpu") { dimension = "backend" }
-        create("vulkan") { dimension = "backend" }
+    buildTypes {
+        release {
+            isMinifyEnabled = true
+            // core brings rules of its own, as every library does
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"))
+            signingConfig = signingConfigs.getByName("debug") // a sample: to run, not to publish
+        }
     }
 
     compileOptions {
@@ -34,14 +38,14 @@ android {
     }
 }
 
+// the level of the classes, not a JDK of that version: Studio brings a newer one
 kotlin {
-    jvmToolchain(libs.versions.java.get().toInt())
+    compilerOptions { jvmTarget = JvmTarget.fromTarget(libs.versions.java.get()) }
 }
 
 dependencies {
     implementation(project(":core"))
-    "cpuImplementation"(libs.executorch)
-    "vulkanImplementation"(libs.executorch.vulkan)
+    implementation(libs.executorch.vulkan) // holds XNNPACK too
     testImplementation(platform(libs.junit.bom))
     testImplementation(libs.junit.vintage)
     testImplementation(libs.robolectric)

@@ -1,9 +1,17 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
 plugins {
     alias(libs.plugins.kotlin.jvm)
 }
 
+// the level of the classes, not a JDK of that version: Studio brings a newer one
+java {
+    sourceCompatibility = JavaVersion.toVersion(libs.versions.java.get())
+    targetCompatibility = JavaVersion.toVersion(libs.versions.java.get())
+}
+
 kotlin {
-    jvmToolchain(libs.versions.java.get().toInt())
+    compilerOptions { jvmTarget = JvmTarget.fromTarget(libs.versions.java.get()) }
 }
 
 dependencies {

@@ -12,7 +12,8 @@ import org.json.JSONObject
  * How edgeform runs this app over adb. It pushes an artifact into `artifacts/<name>` of the app's
  * external files, for a self-test inputs into `runs/<run>/input_<i>.f32`, and starts a screen with
  * the extras below. The app answers in `results/<run>/`: `progress` while it runs, then the files
- * of the result, and last `done.json`, which is {} or {"what", "remedy"} of a problem.
+ * of the result, and last `done.json`, which is {} or {"what", "remedy"} of a problem, with "debug"
+ * where the runtime said more.
  */
 
 private val RUN = Regex("[A-Za-z0-9]{1,32}")
@@ -63,7 +64,9 @@ class RemoteRuns(private val external: () -> File?) {
             Problem.of(error)
         }
         val said = JSONObject()
-        if (problem != null) said.put("what", problem.what).put("remedy", problem.remedy)
+        if (problem != null) {
+            said.put("what", problem.what).put("remedy", problem.remedy).putOpt("debug", problem.debug)
+        }
         answer.write("done.json", said.toString().toByteArray())
         return problem
     }

@@ -10,7 +10,7 @@ import java.util.concurrent.Executors
 /** Owns what outlives a screen: the artifacts, the runtime, and each screen's work. */
 open class SampleApplication : Application() {
     /** The runtime; tests have another, and other artifacts. */
-    open val loader: ClassifierLoader get() = ExecuTorchLoader
+    open val loader: ClassifierLoader by lazy { ExecuTorchLoader() }
 
     open val store by lazy { ArtifactStore(assets, filesDir) { getExternalFilesDir(null) } }
     val phone by lazy { Phone(this) }

@@ -18,15 +18,17 @@ sealed interface SelfTestState {
     data class Failed(val problem: Problem) : SelfTestState
 }
 
-/** One artifact's self-test: its agreement and pass mark, or what kept it from running. */
+/** One artifact's self-test: each head's agreement and the pass mark, or what kept it from running. */
 sealed interface SelfTestResult {
     val artifact: String
 
     data class Measured(
         override val artifact: String,
-        val agreement: Agreement,
+        val heads: List<Agreement>,
         val mark: PassMark,
-    ) : SelfTestResult
+    ) : SelfTestResult {
+        val passed: Boolean get() = heads.all { it.passes(mark) }
+    }
 
     data class Broken(override val artifact: String, val problem: Problem) : SelfTestResult
 }
@@ -84,7 +86,7 @@ class SelfTestActivity : ScreenActivity<SelfTestState>(R.layout.self_test) {
     }
 
     private fun row(result: SelfTestResult): View {
-        val passed = result is SelfTestResult.Measured && result.agreement.passes(result.mark)
+        val passed = result is SelfTestResult.Measured && result.passed
         val title = TextView(this, null, 0, R.style.Text)
         title.text = getString(if (passed) R.string.passed else R.string.failed)
         title.setTextColor(getColor(if (passed) R.color.good else R.color.bad))
@@ -93,14 +95,8 @@ class SelfTestActivity : ScreenActivity<SelfTestState>(R.layout.self_test) {
             is SelfTestResult.Broken ->
                 getString(R.string.self_test_problem, result.artifact, result.problem)
 
-            is SelfTestResult.Measured -> getString(
-                R.string.self_test_result,
-                result.artifact,
-                result.agreement.sqnrDb,
-                result.mark.sqnrDb,
-                result.agreement.top1,
-                result.mark.top1,
-            )
+            is SelfTestResult.Measured ->
+                (listOf(result.artifact) + result.heads.map { figures(it, result.mark) }).joinToString("\n")
         }
         return LinearLayout(this).apply {
             orientation = LinearLayout.VERTICAL
@@ -109,6 +105,15 @@ class SelfTestActivity : ScreenActivity<SelfTestState>(R.layout.self_test) {
             addView(detail)
         }
     }
+
+    private fun figures(head: Agreement, mark: PassMark): String =
+        if (head.judgesTop1(mark)) {
+            getString(R.string.self_test_result, head.sqnrDb, mark.sqnrDb, head.top1, mark.top1)
+        } else {
+            getString(
+                R.string.self_test_one_class, head.sqnrDb, mark.sqnrDb, head.top1, head.constantAgreement,
+            )
+        }
 }
 
 private fun testAll(
@@ -128,8 +133,8 @@ private fun test(app: SampleApplication, name: String): SelfTestResult = try {
     val expected = List(samples, artifact::expectedLogits)
     val actual = ArrayList<FloatArray>()
     execute(app, artifact, samples, artifact::goldenInput) { _, logits -> actual += logits }
-    val agreement = compare(expected, actual, artifact.manifest.output.classes)
-    SelfTestResult.Measured(name, agreement, artifact.manifest.passMark)
+    val heads = compare(expected, actual, artifact.manifest.output)
+    SelfTestResult.Measured(name, heads, artifact.manifest.passMark)
 } catch (error: Exception) {
     SelfTestResult.Broken(name, Problem.of(error))
 } catch (error: OutOfMemoryError) {

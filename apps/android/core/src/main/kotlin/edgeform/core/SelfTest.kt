@@ -3,40 +3,67 @@ package edgeform.core
 import kotlin.math.log10
 
 private const val IDENTICAL_DB = 200.0 // of equal logits; float32 reaches about 150 otherwise
+private const val BUILD = "Build the artifact again, with samples that differ."
 
-/** How far the phone's logits are from the expected ones, over all samples. */
-data class Agreement(val sqnrDb: Double, val top1: Double) {
-    fun passes(mark: PassMark): Boolean = sqnrDb >= mark.sqnrDb && top1 >= mark.top1
+/**
+ * How far one head's logits on the phone are from the expected ones, over all images. [sqnrDb]
+ * weighs the error against what differs between images: an answer that is always the same reaches
+ * 0 dB at best. [constantAgreement]: the [top1] of an answer that is always the commonest class.
+ */
+data class Agreement(val sqnrDb: Double, val top1: Double, val constantAgreement: Double) {
+    /** Whether [top1] says anything: a constant answer does not reach the mark. */
+    fun judgesTop1(mark: PassMark): Boolean = constantAgreement < mark.top1
+
+    fun passes(mark: PassMark): Boolean =
+        sqnrDb >= mark.sqnrDb && (top1 >= mark.top1 || !judgesTop1(mark))
 }
 
 /**
- * Compares logits, one array of rows x [classes] a sample. Throws [IllegalArgumentException], with
- * a reason to show, for what cannot be compared: no samples, other sizes, NaN, an all-zero
- * reference.
+ * Compares logits, one array a sample as [Classifier.run] gives it, and tells of each head. Throws
+ * [ArtifactException] for what cannot be judged: other sizes, NaN, fewer than two images or images
+ * whose expected logits are all the same.
  */
-fun compare(expected: List<FloatArray>, actual: List<FloatArray>, classes: Int): Agreement {
-    require(expected.isNotEmpty()) { "there are no samples" }
-    require(expected.map { it.size } == actual.map { it.size }) { "the outputs have another size" }
-    require((expected + actual).all { it.all(Float::isFinite) }) { "there are NaN or infinite values" }
-    var signal = 0.0
-    var noise = 0.0
-    var rows = 0
-    var equal = 0
-    for ((wanted, got) in expected.zip(actual)) {
-        for (index in wanted.indices) {
-            val difference = wanted[index].toDouble() - got[index]
-            signal += wanted[index].toDouble() * wanted[index]
-            noise += difference * difference
-        }
-        for (start in wanted.indices step classes) {
-            rows++
-            if (largest(wanted, start, classes) == largest(got, start, classes)) equal++
-        }
+fun compare(expected: List<FloatArray>, actual: List<FloatArray>, output: OutputContract): List<Agreement> {
+    if (expected.size != actual.size || (expected + actual).any { it.size != output.elements }) {
+        throw ArtifactException("The logits have another size than the manifest says.", BUILD)
     }
-    require(signal > 0) { "the reference is all zero" }
-    val sqnr = if (noise == 0.0) IDENTICAL_DB else 10 * log10(signal / noise)
-    return Agreement(minOf(sqnr, IDENTICAL_DB), equal.toDouble() / rows)
+    if (!(expected + actual).all { it.all(Float::isFinite) }) {
+        throw ArtifactException("There are NaN or infinite logits.", BUILD)
+    }
+    return List(output.heads) { head ->
+        compareHead(rows(expected, output, head), rows(actual, output, head))
+    }
 }
 
-private fun largest(logits: FloatArray, start: Int, classes: Int): Int =
-    (start until start + classes).maxBy { logits[it] }
+/** A head's logits of each image of each sample. */
+private fun rows(samples: List<FloatArray>, output: OutputContract, head: Int): List<FloatArray> =
+    samples.flatMap { logits ->
+        List(output.batch) { image ->
+            val start = (head * output.batch + image) * output.classes
+            logits.copyOfRange(start, start + output.classes)
+        }
+    }
+
+private fun compareHead(expected: List<FloatArray>, actual: List<FloatArray>): Agreement {
+    var signal = 0.0
+    var noise = 0.0
+    for (index in expected.firstOrNull()?.indices ?: IntRange.EMPTY) {
+        val mean = expected.sumOf { it[index].toDouble() } / expected.size
+        for ((wanted, got) in expected.zip(actual)) {
+            signal += (wanted[index] - mean).let { it * it }
+            noise += (got[index].toDouble() - wanted[index]).let { it * it }
+        }
+    }
+    if (signal == 0.0) { // of fewer than two images, too
+        throw ArtifactException("These inputs do not tell: their expected logits do not differ.", BUILD)
+    }
+    val classes = expected.map(::largest)
+    val commonest = classes.groupingBy { it }.eachCount().values.max()
+    return Agreement(
+        sqnrDb = if (noise == 0.0) IDENTICAL_DB else minOf(IDENTICAL_DB, 10 * log10(signal / noise)),
+        top1 = classes.zip(actual).count { (wanted, got) -> wanted == largest(got) } / classes.size.toDouble(),
+        constantAgreement = commonest / classes.size.toDouble(),
+    )
+}
+
+private fun largest(logits: FloatArray): Int = logits.indices.maxBy { logits[it] }
