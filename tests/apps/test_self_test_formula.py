@@ -50,9 +50,18 @@ def test_the_cases_hold_every_outcome() -> None:
 def test_cpp_finds_what_the_definition_says(tmp_path: Path) -> None:
     write_list(tmp_path, "agreement", agreement())
     program, source = tmp_path / "agreement", linux_runner.SOURCE
-    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{source}", "-o", program]
+    command = [
+        "g++",
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        f"-I{source}",
+        "-o",
+        str(program),
+    ]
     files = [Path(__file__).with_name("agreement_main.cpp"), source / "agreement.cpp"]
-    subprocess.run([*command, *files], check=True)
+    subprocess.run([*command, *map(str, files)], check=True)
     ran = subprocess.run([program, tmp_path / "agreement.json"], check=True, capture_output=True)
     cases, answers = list(agreement()), json.loads(ran.stdout)
     assert len(answers) == len(cases) > 20
