@@ -204,6 +204,5 @@ def test_what_is_no_checkpoint_is_called_what_it_is(
 def test_a_torchscript_program_is_called_what_it_is(tmp_path: Path) -> None:
     with pytest.warns(DeprecationWarning, match="deprecated"):
         scripted = torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2))
-    with pytest.warns(DeprecationWarning, match="deprecated"):
-        scripted.save(str(tmp_path / "weights.pt"))
+    scripted.save(str(tmp_path / "weights.pt"))
     assert "it is a TorchScript program" in refusal(COTNET, tmp_path / "weights.pt").what
