@@ -1,29 +1,32 @@
 """Loading a published checkpoint into its reference module, strictly, without running its code."""
 
 import hashlib
-import pickle
-import zipfile
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from edge_models.catalog import embedded_weights, model_specs
+from edge_models.checkpoint_file import Weights, read_weights
 from edge_models.errors import InputError
 from edge_models.spec import ModelSpec, Shape
 
-NESTED = ("state_dict_ema", "state_dict", "model")  # the averaged weights come first
 FREE = ("num_classes", "groups")  # arguments that differ between checkpoints of one entry
-FORMATS = {".safetensors": "safetensors", ".pth": "torch", ".pt": "torch"}
+WRAPPERS = ("module.", "_orig_mod.")  # of parallel and of compiled networks
+COUNTERS = ("total_ops", "total_params")  # that profilers leave in every module
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A reference module in evaluation mode and where its weights came from."""
+    """A reference module in evaluation mode and where its weights came from.
+
+    ``key`` says under which key of the file they lay; ``notes`` what else the user should know.
+    """
 
     module: nn.Module
     config: Mapping[str, Any]
@@ -31,6 +34,8 @@ class LoadedModel:
     sha256: str
     format: str  # "safetensors", "torch" or "random"
     seed: int | None
+    key: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -38,117 +43,85 @@ class LoadedModel:
         return int(self.config["num_classes"])
 
 
-def load_reference(spec: ModelSpec, checkpoint: Path | None, seed: int = 0) -> LoadedModel:
+def load_reference(
+    spec: ModelSpec,
+    checkpoint: Path | None,
+    seed: int = 0,
+    key: str | None = None,
+    strict: bool = False,
+) -> LoadedModel:
     """The reference of a spec with a checkpoint's weights.
 
     Without a checkpoint: the embedded weights where the spec has them, else seeded random ones.
-    Raises InputError for a file that cannot be read, or that is not of this model.
+    ``key`` chooses among several weights in the file; ``strict`` refuses entries that are no
+    parameters of the model. Raises InputError for a file that cannot be read, or that is not of
+    this model.
     """
     path = checkpoint or embedded_weights(spec)
     if path is None:
         module = random_reference(spec, seed)
         return LoadedModel(module, spec.config, "random", _digest(module), "random", seed)
-    tensors = published_tensors(spec, read_tensors(path))
-    config = config_of(spec, path, tensors)
+    weights = read_weights(path, key)
+    config = config_of(spec, path, weights.tensors, weights.others)
     module = spec.build(**config)
+    parameters = module.state_dict().keys()
+    names = _names(spec, weights.tensors, parameters)
+    tensors = {
+        name: _as_float32(name, weights.tensors[key])
+        for key, name in names.items()
+        if name is not None and name in parameters
+    }
+    extra = [key for key, name in names.items() if name not in tensors] + [*weights.beside]
+    if strict and extra:
+        raise InputError(
+            f"The checkpoint {path.name} holds what is no parameter of {spec.name}: "
+            f"{_some(extra)}.",
+            "Leave --strict away, or save the state dict of the model alone.",
+        )
     module.load_state_dict(tensors, strict=True)
     source = path.name if checkpoint else "embedded"
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return LoadedModel(module.eval(), config, source, sha256, FORMATS[path.suffix], None)
+    notes = _notes(path, weights, extra)
+    module.eval()
+    return LoadedModel(module, config, source, sha256, weights.format, None, weights.key, notes)
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint file, without running code from it."""
-    if path.suffix not in FORMATS:
-        raise InputError(
-            f"The checkpoint {path} has the unknown ending {path.suffix!r}.",
-            f"Use one of {', '.join(FORMATS)}.",
-        )
-    if not path.is_file():
-        raise InputError(f"There is no checkpoint file {path}.", "Check the path.")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        _refuse_compressed(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"The checkpoint {path} holds more than tensors, or is damaged: {_line(error)}",
-            "It was not loaded, as it could run code. Save its state dict alone with torch.save.",
-        ) from error
-    except Exception as error:  # the readers say nowhere what they raise for a damaged file
-        raise InputError(
-            f"The checkpoint {path} cannot be read: {_line(error)}", "Fetch or save it again."
-        ) from error
-    tensors = _unwrap(content, path)
-    for key, tensor in tensors.items():
-        if tensor.numel() * tensor.element_size() > path.stat().st_size:
-            raise InputError(
-                f"The checkpoint {path} is smaller than its tensor {key} of {tuple(tensor.shape)}.",
-                "Save its tensors dense and contiguous.",
-            )
-    return tensors
-
-
-def _refuse_compressed(path: Path) -> None:
-    """Raises ValueError: torch.save compresses nothing, and a bomb unpacks beyond the memory."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > path.stat().st_size:
-            raise ValueError(f"it would unpack to {unpacked} bytes, which are more than it has")
-
-
-def published_tensors(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under their published keys, floating-point ones as finite float32."""
-    published: dict[str, Tensor] = {}
-    for key, tensor in tensors.items():
-        key = spec.published_key(key.removeprefix("module."))
-        if key in published:
-            raise InputError(f"The checkpoint holds two tensors for {key}.", "Keep one of them.")
-        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
-            raise InputError(
-                f"The checkpoint's tensor {key} is not a dense tensor of real numbers.",
-                "Save the weights as float32 or float16.",
-            )
-        if tensor.is_floating_point():
-            tensor = tensor.float()
-            if not torch.isfinite(tensor).all():
-                raise InputError(
-                    f"The checkpoint's tensor {key} holds NaN or infinite values.",
-                    "Use a checkpoint of a run that did not diverge.",
-                )
-        published[key] = tensor
-    return published
-
-
-def config_of(spec: ModelSpec, path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def config_of(
+    spec: ModelSpec, path: Path, tensors: Mapping[str, Tensor], others: Iterable[str] = ()
+) -> dict[str, Any]:
     """The constructor arguments under which the checkpoint loads strictly.
 
     Raises InputError for a checkpoint of another model, and names that model where it is known.
+    ``others`` are keys under which the file holds more weights.
     """
-    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
-    config = {**spec.config, **spec.read_config(shapes)}
-    differences = _differences(shapes, spec, config)
+    config, differences = _fit(spec, tensors)
     own = all(config[key] == spec.config[key] for key in config if key not in FREE)
     if not differences and own:
         return config
+    fits = {spec.name: len(differences)}
     for other in model_specs().values():
-        theirs = {other.published_key(key): shape for key, shape in shapes.items()}
-        read = other.read_config(theirs)
-        free = {key: read[key] for key in FREE if key in read}
-        if other is not spec and not _differences(theirs, other, {**other.config, **free}):
+        if other.name == spec.name:
+            continue
+        _, theirs_differ = _fit(other, tensors, only_free=True)
+        if not theirs_differ:
             raise InputError(
                 f"The checkpoint {path.name} is not of {spec.name}.", f"It fits {other.name}."
             )
-    if differences:
-        raise InputError(
-            f"The checkpoint {path.name} is not of {spec.name}: {'; '.join(differences[:3])}"
-            + (f"; and {len(differences) - 3} more" if len(differences) > 3 else ""),
-            "Name the model that it was trained as (edgeform list models).",
-        )
-    return config
+        fits[other.name] = len(theirs_differ)
+    if not differences:
+        return config
+    nearest = min(fits, key=lambda name: fits[name])
+    remedy = "Save the whole state dict of the trained network, of the published module."
+    if others := [*others]:
+        remedy = f"The file also has weights under {', '.join(others)}: choose with --weights."
+    elif fits[nearest] < fits[spec.name] / 2:
+        remedy = f"It is nearer to {nearest}: name the model that it was trained as."
+    more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
+    raise InputError(
+        f"The checkpoint {path.name} is not of {spec.name}: {'; '.join(differences[:3])}{more}",
+        remedy,
+    )
 
 
 def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
@@ -172,40 +145,106 @@ def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
     return module.eval()
 
 
-def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in NESTED if _is_mapping(content.get(key))), None)
-        if inner is None:
-            break
-        content = inner
-    if not isinstance(content, Mapping) or not content:
-        raise InputError(f"The checkpoint {path} holds no state dict.", "Save the state dict.")
-    wrong = [key for key, value in content.items() if not isinstance(value, Tensor)]
-    if wrong:
+def _as_float32(key: str, tensor: Tensor) -> Tensor:
+    """A floating-point tensor as finite float32, another as it is. Raises InputError."""
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
         raise InputError(
-            f"The checkpoint {path} holds {wrong[0]!r}, which is not a tensor.",
-            f"Save the state dict alone, or under one of {', '.join(NESTED)}.",
+            f"The checkpoint's tensor {key} is not a dense tensor of real numbers.",
+            "Save the weights as float32 or float16.",
         )
-    return {str(key): value for key, value in content.items()}
+    if not tensor.is_floating_point():
+        return tensor
+    tensor = tensor.float()
+    if not torch.isfinite(tensor).all():
+        raise InputError(
+            f"The checkpoint's tensor {key} holds NaN or infinite values.",
+            "Use a checkpoint of a run that did not diverge.",
+        )
+    return tensor
 
 
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, Mapping)
+def _names(
+    spec: ModelSpec, keys: Iterable[str], parameters: Collection[str]
+) -> dict[str, str | None]:
+    """The published name of each key: without wrappers, and without the prefix under which most
+    parameters lie; None for what lies outside of it. Raises InputError where two keys have one
+    name, or where two networks lie side by side.
+    """
+    bare = {key: _unwrapped(key) for key in keys}
+    found: Counter[str] = Counter()
+    for name in bare.values():
+        parts = name.split(".")
+        found.update(
+            ".".join([*parts[:i], ""])
+            for i in range(len(parts))
+            if spec.published_key(".".join(parts[i:])) in parameters
+        )
+    most = max(found.values(), default=0)
+    prefixes = sorted((p for p, count in found.items() if count == most), key=len) or [""]
+    prefix = prefixes[0]
+    if most > len(parameters) / 2 and any(not p.startswith(prefix) for p in prefixes):
+        raise InputError(
+            f"The checkpoint holds several networks: {', '.join(prefixes)}.",
+            f"Choose one, as --weights {prefix.removesuffix('.')}.",
+        )
+    names: dict[str, str | None] = {}
+    taken: set[str] = set()
+    for key, name in bare.items():
+        names[key] = None
+        if name.startswith(prefix):
+            names[key] = name = spec.published_key(name.removeprefix(prefix))
+            if name in taken:
+                raise InputError(
+                    f"The checkpoint holds two tensors for {name}.", "Keep one of them."
+                )
+            taken.add(name)
+    return names
+
+
+def _unwrapped(key: str) -> str:
+    while key.startswith(WRAPPERS):
+        key = key.split(".", 1)[1]
+    return key
+
+
+def _fit(
+    spec: ModelSpec, tensors: Mapping[str, Tensor], only_free: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """The constructor arguments that the checkpoint's shapes tell, and how it differs from them."""
+    names = _names(spec, tensors, _expected(spec, spec.config))
+    shapes = {name: tuple(tensors[key].shape) for key, name in names.items() if name is not None}
+    read = spec.read_config(shapes)
+    kept = {key: value for key, value in read.items() if not only_free or key in FREE}
+    config = {**spec.config, **kept}
+    return config, _differences(shapes, spec, config)
+
+
+def _expected(spec: ModelSpec, config: Mapping[str, Any]) -> dict[str, Shape]:
+    with torch.device("meta"):
+        return {k: tuple(v.shape) for k, v in spec.build(**config).state_dict().items()}
 
 
 def _differences(
     shapes: Mapping[str, Shape], spec: ModelSpec, config: Mapping[str, Any]
 ) -> list[str]:
-    """How the checkpoint differs from the module of a spec; empty where it loads strictly."""
+    """How the checkpoint differs from the module of a spec; empty where all of that is in it."""
     if config["num_classes"] < 1:
         return ["its head has no classes"]
     try:
-        with torch.device("meta"):
-            expected = {k: tuple(v.shape) for k, v in spec.build(**config).state_dict().items()}
+        expected = _expected(spec, config)
     except (ValueError, RuntimeError) as error:
-        return [_line(error)]
-    missing = [f"{key} is missing" for key in expected if key not in shapes]
-    unknown = [f"{key} is unknown" for key in shapes if key not in expected]
+        return [(str(error).strip().splitlines() or [type(error).__name__])[0][:200]]
+    missing = [
+        f"{key} is missing"
+        for key in expected
+        if key not in shapes and not key.endswith(".num_batches_tracked")  # as strict loading
+    ]
+    parts = {_kind(key) for key in expected}
+    unknown = [
+        f"{key} is unknown"
+        for key in shapes
+        if key not in expected and _kind(key) in parts and not key.endswith(COUNTERS)
+    ]
     wrong = [
         f"{key} is {shapes[key]}, not {shape}"
         for key, shape in expected.items()
@@ -214,13 +253,33 @@ def _differences(
     return missing + unknown + wrong
 
 
+def _kind(key: str) -> str:
+    """The part of a network that a key lies in, without its number: one more of them is no extra
+    entry but another network.
+    """
+    return re.sub(r"_?\d+$", "", key.split(".")[0])
+
+
+def _notes(path: Path, weights: Weights, extra: Sequence[str]) -> tuple[str, ...]:
+    notes = []
+    if weights.others:
+        notes.append(
+            f"{path.name}: the weights under {weights.key or 'no key'} are taken; "
+            f"--weights chooses: {', '.join(weights.others)}"
+        )
+    if extra:
+        notes.append(f"{path.name}: no parameters of the model, left out: {_some(extra)}")
+    return tuple(notes)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
 def _digest(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for key, tensor in sorted(module.state_dict().items()):
         digest.update(key.encode())
         digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from edge_models.checkpoint import load_reference
+from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge import edge_form
 from edge_models.images import to_pixels
 from edge_models.parity import ParityReport
@@ -41,6 +41,12 @@ class BuildResult:
     parity: ParityReport | None
     problems: tuple[str, ...]
 
+    def document(self) -> dict[str, object]:
+        """What ``edgeform build --json`` prints."""
+        parity = self.parity.model_dump(mode="json", by_alias=True) if self.parity else None
+        manifest = self.manifest.model_dump(mode="json")
+        return {"artifact": str(self.folder), "manifest": manifest, "parity": parity}
+
 
 @collector_off()
 def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
@@ -56,7 +62,7 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
 
 def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     request = plan.request
-    loaded = load_reference(plan.spec, request.checkpoint, request.seed)
+    loaded = _loaded(plan, reporter)
     labels = read_labels(plan, loaded.classes)
     plan = settle(plan, labels)
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
@@ -109,6 +115,15 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
             place = plan.out.with_name(f"{plan.out.name}.failed") if problems else plan.out
             replacement.publish(folder, place)
     return BuildResult(place, manifest, parity, problems)
+
+
+def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
+    """The published model with its weights, and a note on what else its checkpoint holds."""
+    asked = plan.request
+    loaded = load_reference(plan.spec, asked.checkpoint, asked.seed, asked.weights, asked.strict)
+    for line in loaded.notes:
+        reporter.note(line)
+    return loaded
 
 
 def _compressed_logits(

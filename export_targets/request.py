@@ -38,6 +38,8 @@ class BuildRequest:
     target: str
     recipe: str | None = None
     checkpoint: Path | None = None
+    weights: str | None = None  # the key in the checkpoint that they lie under
+    strict: bool = False  # whether entries that are no parameters refuse the checkpoint
     calibration: str | None = None
     calibration_samples: int = DEFAULT_SAMPLES
     size: tuple[int, int] | None = None

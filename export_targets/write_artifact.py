@@ -95,7 +95,11 @@ def describe(
             classes=loaded.classes,
         ),
         weights=manifest.WeightsSection(
-            source=loaded.source, sha256=loaded.sha256, format=loaded.format, seed=loaded.seed
+            source=loaded.source,
+            sha256=loaded.sha256,
+            format=loaded.format,
+            seed=loaded.seed,
+            key=loaded.key,
         ),
         input=_input(plan),
         output=manifest.OutputSection(

@@ -30,12 +30,15 @@ class ModelSection(Section):
 
 
 class WeightsSection(Section):
-    """``source`` is a file name, "embedded" or "random"; ``seed`` is of random weights."""
+    """``source`` is a file name, "embedded" or "random"; ``seed`` is of random weights; ``key``
+    is where in the file they lay, null for a bare state dict.
+    """
 
     source: str
     sha256: str
     format: str
     seed: int | None
+    key: str | None = None
 
 
 class Resize(Section):

@@ -60,6 +60,12 @@ Calibration = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")
 ]
+WeightsKey = Annotated[
+    str | None, typer.Option("--weights", help="The key of the weights in the checkpoint.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse a checkpoint with more than the model's weights.")
+]
 InputKind = Annotated[
     str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")
 ]
@@ -77,7 +83,9 @@ def build(
     model: Annotated[str, typer.Argument(help="A model of `edgeform list models`.")],
     target: Annotated[str, typer.Option(help="A target of `edgeform list targets`.")],
     recipe: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help=".pth, .pt or .safetensors")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Of torch.save or safetensors.")] = None,
+    weights: WeightsKey = None,
+    strict: Strict = False,
     calibration: Calibration = None,
     calibration_samples: Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)] = 128,
     size: Annotated[str | None, typer.Option(help="H or HxW in pixels, multiples of 32.")] = None,
@@ -105,6 +113,8 @@ def build(
         target=target,
         recipe=recipe,
         checkpoint=checkpoint,
+        weights=weights,
+        strict=strict,
         calibration=calibration,
         calibration_samples=calibration_samples,
         size=_size(size),
@@ -119,13 +129,7 @@ def build(
         options=_options(input_kind, output, minimum_deployment),
     )
     result = run(request, stderr_reporter())
-    parity = result.parity.model_dump(mode="json", by_alias=True) if result.parity else None
-    document = {
-        "artifact": str(result.folder),
-        "manifest": result.manifest.model_dump(mode="json"),
-        "parity": parity,
-    }
-    print_result(document, as_json, lambda: show.build(result))
+    print_result(result.document(), as_json, lambda: show.build(result))
     return judged(result.problems)
 
 

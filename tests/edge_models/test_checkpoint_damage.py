@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from edge_models.catalog import model_spec
-from edge_models.checkpoint import config_of, load_reference, read_tensors
+from edge_models.checkpoint import config_of, load_reference
+from edge_models.checkpoint_file import read_weights
 from edge_models.errors import InputError
 from tests.edge_models.test_checkpoint import (
     COTNET,
@@ -88,7 +89,7 @@ def test_a_compressed_checkpoint_is_refused_before_it_is_unpacked(tmp_path: Path
             packed.writestr(name, plain.read(name))
     assert bomb.stat().st_size < 1_000_000
     with pytest.raises(InputError, match=r"bomb\.pth cannot be read: it would unpack to 1000"):
-        read_tensors(bomb)
+        read_weights(bomb)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
@@ -100,16 +101,16 @@ def test_a_tensor_larger_than_its_file_is_refused(dtype: torch.dtype, tmp_path: 
 
 
 class Vast:
-    """A pickled call that torch.load allows, for more memory than there is."""
+    """A pickled call for more memory than there is."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (bytearray, (10**15,))
 
 
-def test_a_pickled_call_for_more_memory_than_there_is_is_refused(tmp_path: Path) -> None:
+def test_a_pickled_call_for_more_memory_than_there_is_is_not_made(tmp_path: Path) -> None:
     torch.save({"fc.weight": Vast()}, tmp_path / "weights.pth")
-    with pytest.raises(InputError, match=r"weights\.pth cannot be read: MemoryError"):
-        read_tensors(tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=r"holds 'fc\.weight', which is not a dense"):
+        read_weights(tmp_path / "weights.pth")
 
 
 def test_a_storage_of_more_memory_than_there_is_is_refused(tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_storage_of_more_memory_than_there_is_is_refused(tmp_path: Path) -> No
     assert path.read_bytes().count(three) == 1
     path.write_bytes(path.read_bytes().replace(three, vast))
     with pytest.raises(InputError, match=r"weights\.pth cannot be read"):
-        read_tensors(path)
+        read_weights(path)
 
 
 @pytest.mark.parametrize("length", [2**32, 2**40, 2**63, 2**64 - 1])
@@ -130,7 +131,7 @@ def test_a_safetensors_header_of_gigabytes_is_refused(length: int, tmp_path: Pat
         file.truncate(min(length, 2**33) + 8)  # sparse: it takes no space on the disk
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(InputError, match=r"weights\.safetensors cannot be read: .*header"):
-        read_tensors(path)
+        read_weights(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KB or bytes
 
 
@@ -140,4 +141,4 @@ def test_a_safetensors_tensor_beyond_its_file_is_refused(tmp_path: Path) -> None
     header = json.dumps({"fc.weight": entry}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(InputError, match=r"weights\.safetensors cannot be read"):
-        read_tensors(path)
+        read_weights(path)

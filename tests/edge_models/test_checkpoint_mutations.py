@@ -14,9 +14,11 @@ from torch import Tensor
 
 from edge_models import checkpoint
 from edge_models.catalog import model_spec
-from edge_models.checkpoint import LoadedModel, config_of, load_reference, read_tensors
+from edge_models.checkpoint import LoadedModel, config_of, load_reference
+from edge_models.checkpoint_file import Weights, read_weights
 from tests.bad_input import mutated, only_inside, refused_or
 from tests.edge_models.test_checkpoint import CONFORMER, COTNET, shapes_only, state_dict
+from tests.edge_models.test_checkpoint_errors import Payload
 
 CASES = 18  # of each change, spread over the model
 SHAPES = {name: shapes_only(name) for name in (COTNET, CONFORMER)}
@@ -61,9 +63,25 @@ def test_a_mutated_file_is_read_or_refused(name: str, folder: Path, data: st.Dat
     path = folder / name
     path.write_bytes(data.draw(mutated(WHOLE[name])))
     with only_inside(folder):
-        tensors = refused_or(read_tensors, path)
-    if tensors is not None:
-        assert all(isinstance(value, Tensor) for value in tensors.values())
+        weights = refused_or(read_weights, path)
+    if weights is not None:
+        assert all(isinstance(value, Tensor) for value in weights.tensors.values())
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@given(data=st.data())
+def test_no_code_of_a_mutated_training_checkpoint_runs(
+    legacy: bool, folder: Path, data: st.DataObject
+) -> None:
+    marker, path = folder / "code ran", folder / "trained.pth"
+    file = io.BytesIO()
+    payload = Payload(marker)
+    content = {"model": TENSORS, "args": payload, "hooks": [payload], "epoch": 3}
+    torch.save(content, file, _use_new_zipfile_serialization=not legacy)
+    path.write_bytes(data.draw(mutated(file.getvalue())))
+    with only_inside(folder):
+        refused_or(read_weights, path)
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
@@ -72,7 +90,7 @@ def test_any_bytes_are_refused(ending: str, content: bytes, folder: Path) -> Non
     path = folder / f"bytes{ending}"
     path.write_bytes(content)
     with only_inside(folder):
-        assert not refused_or(read_tensors, path)
+        assert not refused_or(read_weights, path)
 
 
 Change = Callable[[Tensor], Tensor]
@@ -105,7 +123,8 @@ def test_a_changed_state_dict_loads_only_where_it_says_the_same(
             tensors[f"{key}s"] = value
         elif kind != "drop":
             tensors[key] = {**CHANGES, **SAME}[kind](value)
-        monkeypatch.setattr(checkpoint, "read_tensors", lambda _, read=tensors: read)
+        weights = Weights(tensors, None, "torch")
+        monkeypatch.setattr(checkpoint, "read_weights", lambda *_, read=weights: read)
         loaded: LoadedModel | None = refused_or(load_reference, model_spec(COTNET), path)
         assert (loaded is not None) == (kind in SAME), key
         if loaded is not None:

@@ -1,0 +1,83 @@
+"""Files of torch.save, the zip archive and the format before it, without running their code."""
+
+import io
+import struct
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from edge_models.inert_pickle import InertUnpickler, StoredTensor
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization's
+Fetch = Callable[[StoredTensor], Tensor]
+
+
+def read_zip(path: Path) -> tuple[object, Fetch]:
+    """What the archive's pickle holds, and how to read one of its tensors.
+
+    Raises ValueError, pickle.UnpicklingError and what the readers below raise.
+    """
+    _refuse_compressed(path)
+    archive = torch._C.PyTorchFileReader(str(path))
+    records = archive.get_all_records()
+    if any(name.startswith("code/") for name in records):
+        raise ValueError("it is a TorchScript program; save the state_dict() of its network")
+    unpickler = InertUnpickler(io.BytesIO(archive.get_record("data.pkl")))
+    order = archive.get_record("byteorder").decode() if "byteorder" in records else ""
+    content = unpickler.load()
+
+    def fetch(stored: StoredTensor) -> Tensor:
+        tensor = stored.of(bytearray(archive.get_record(f"data/{stored.storage.key}")))
+        if order not in ("", sys.byteorder):
+            tensor.untyped_storage().byteswap(stored.dtype)
+        return tensor
+
+    return content, fetch
+
+
+def read_legacy(path: Path) -> tuple[object, Fetch]:
+    """The same of the format that torch wrote until 1.5, and still does where it is asked to."""
+    with path.open("rb") as file:
+        first = InertUnpickler(file).load()
+        if first != LEGACY_MAGIC:
+            raise ValueError(
+                "it is a plain pickle, not a file of torch.save; load it where it was made, and "
+                "save the state dict with torch.save"
+            )
+        for _ in ("protocol", "byte order and sizes"):
+            InertUnpickler(file).load()
+        unpickler = InertUnpickler(file)
+        content = unpickler.load()
+        places: dict[str, tuple[int, int]] = {}
+        for key in InertUnpickler(file).load():
+            storage = unpickler.storages[str(key)]
+            (elements,) = struct.unpack("<q", file.read(8))
+            if elements != storage.elements:
+                raise ValueError(f"its storage {key} is not as long as its tensors say")
+            places[storage.key] = (file.tell(), elements * storage.dtype.itemsize)
+            file.seek(places[storage.key][1], io.SEEK_CUR)
+
+    def fetch(stored: StoredTensor) -> Tensor:
+        start, length = places[stored.storage.key]
+        if start + length > path.stat().st_size:
+            raise ValueError(f"it ends before its storage {stored.storage.key} does")
+        with path.open("rb") as file:
+            file.seek(start)
+            return stored.of(bytearray(file.read(length)))
+
+    return content, fetch
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Raises ValueError: torch.save compresses nothing, and a bomb unpacks beyond the memory."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        pickles = [name for name in archive.namelist() if name.split("/")[1:] == ["data.pkl"]]
+    if unpacked > path.stat().st_size:
+        raise ValueError(f"it would unpack to {unpacked} bytes, which are more than it has")
+    if not pickles:
+        raise ValueError("it is a zip archive, not a file of torch.save; unpack it first")
