@@ -117,6 +117,10 @@ def test_samples_that_do_not_differ_are_red(manifest: Manifest, spec: HopSpec) -
     assert all("these inputs do not tell" in problem for problem in problems)
 
 
+def test_no_gate_is_within_the_reach_of_a_constant_answer() -> None:
+    assert min(param.values[1].gate.min_sqnr_db for param in HOPS) > 0  # type: ignore[union-attr]
+
+
 def test_each_head_is_judged_on_its_own() -> None:
     both = {**INT8.output.model_dump(), "heads": "both"}
     manifest = INT8.model_copy(update={"output": INT8.output.model_validate(both)})
