@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from edge_models.catalog import embedded_weights, model_specs
 from edge_models.checkpoint_file import Weights, read_weights
 from edge_models.errors import InputError
+from edge_models.random_weights import random_reference
 from edge_models.spec import ModelSpec, Shape
 
 FREE = ("num_classes", "groups")  # arguments that differ between checkpoints of one entry
@@ -122,27 +123,6 @@ def config_of(
         f"The checkpoint {path.name} is not of {spec.name}: {'; '.join(differences[:3])}{more}",
         remedy,
     )
-
-
-def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
-    """Seeded random weights, with batch and layer norms that are not trivial.
-
-    Group norms keep their initial affine part: with a random one the two best of CoTNeXt-50's 1000
-    classes are nearer to each other for seed 0 than a step of INT8.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = spec.build(**spec.config)
-        for layer in module.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                assert layer.running_mean is not None
-                assert layer.running_var is not None
-                layer.running_mean.normal_(0.0, 0.2)
-                layer.running_var.uniform_(0.5, 1.5)
-            if isinstance(layer, (nn.BatchNorm2d, nn.LayerNorm)):
-                nn.init.uniform_(layer.weight, 0.7, 1.3)
-                nn.init.normal_(layer.bias, 0.0, 0.1)
-    return module.eval()
 
 
 def _as_float32(key: str, tensor: Tensor) -> Tensor:

@@ -32,15 +32,24 @@ INT8 = next(m for name, m in MANIFESTS.items() if name.endswith("int8"))
 
 
 def same_logits() -> dict[str, Tensor]:
-    """Equal logits (8, 1, 10) of every program; the two best classes lie close together."""
+    """Equal logits (8, 1, 10) of every program; the best class is another in each sample, and the
+    second best lies close to it.
+    """
     values = torch.rand(8, 1, 10, generator=torch.Generator().manual_seed(0)) / 2
-    values[..., 3], values[..., 7] = 1.0, 1.0 - 2.0**-20
+    samples = torch.arange(8)
+    values[samples, 0, samples], values[samples, 0, samples + 2] = 1.0, 1.0 - 2.0**-20
     return {program: values.clone() for program in PROGRAMS}
 
 
 def at_distance(logits: Tensor, sqnr_db: float) -> Tensor:
-    """Logits at an SQNR from the given ones, with the same best class."""
-    return logits * (1 + 10 ** (-sqnr_db / 20))
+    """Logits (samples, 1, K) at an SQNR from the given ones, with the same best class."""
+    return logits * (1 + share_of(logits, sqnr_db))
+
+
+def share_of(logits: Tensor, sqnr_db: float) -> float:
+    """By which share all logits must be too large for an SQNR."""
+    differing = (logits - logits.mean(0)).double().square().sum() / logits.double().square().sum()
+    return float(differing.sqrt()) * 10.0 ** (-sqnr_db / 20)
 
 
 def judged(
@@ -86,10 +95,49 @@ def test_another_best_class_is_red_where_the_gate_asks_for_agreement(
 ) -> None:
     logits = same_logits()
     for program in after(spec):
-        logits[program][..., 7] = 1.0 + 2.0**-20
+        samples = torch.arange(8)
+        logits[program][samples, 0, samples + 2] = 1.0 + 2.0**-20
     report, problems = judged(manifest, logits)
     assert (spec.name in failed(report)) == (spec.gate.min_top1_agreement > 0)
     assert all("top-1 agreement 0.000" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS.values(), ids=MANIFESTS)
+def test_a_file_that_ignores_its_image_is_red(manifest: Manifest) -> None:
+    logits = same_logits()
+    logits["file"] = (100 + logits["file"]).mean(0, keepdim=True).expand(8, 1, 10) - 100
+    assert {"lower", "chain"} <= failed(judged(manifest, logits)[0])
+
+
+@pytest.mark.parametrize(("manifest", "spec"), HOPS)
+def test_samples_that_do_not_differ_are_red(manifest: Manifest, spec: HopSpec) -> None:
+    logits = {name: values[:1].repeat(8, 1, 1) for name, values in same_logits().items()}
+    report, problems = judged(manifest, logits)
+    assert spec.name in failed(report)
+    assert all("these inputs do not tell" in problem for problem in problems)
+
+
+def test_no_gate_is_within_the_reach_of_a_constant_answer() -> None:
+    assert min(param.values[1].gate.min_sqnr_db for param in HOPS) > 0  # type: ignore[union-attr]
+
+
+def test_each_head_is_judged_on_its_own() -> None:
+    both = {**INT8.output.model_dump(), "heads": "both"}
+    manifest = INT8.model_copy(update={"output": INT8.output.model_validate(both)})
+    one = same_logits()
+    logits = {name: torch.cat([values, 1000 * values], 1) for name, values in one.items()}
+    assert judged(manifest, logits)[1] == ()
+    logits["file"][:, 0] = logits["file"][:, 0].mean(0)
+    assert failed(judged(manifest, logits)[0]) == {"lower", "chain"}
+
+
+def test_what_the_precision_costs_names_a_recipe_that_loses_less() -> None:
+    logits = same_logits()
+    for program in ("quantized", "exact", "file"):
+        logits[program] = logits[program].roll(1, -1)
+    problems = judged(made_up_manifest(recipe="int8"), logits)[1]
+    assert len(problems) == 2
+    assert all(problem.endswith("try --recipe int8_mixed") for problem in problems)
 
 
 def test_some_gate_asks_for_agreement() -> None:
@@ -215,7 +263,7 @@ def test_another_processor_is_red_below_its_gate_and_green_above(manifest: Manif
     for margin, problems in ((-0.5, {"device"}), (0.5, set())):
         logits = same_logits()
         # divided: the distance is relative to the own runner's logits
-        away = at_distance(torch.ones(()), spec.gate.min_sqnr_db + margin)
+        away = 1 + share_of(logits["file"], spec.gate.min_sqnr_db + margin)
         logits[OWN_RUNNER] = logits["file"] / away
         report, _ = judge(manifest, "another", "made up", logits, {}, WHOLE)
         assert failed(report) == problems

@@ -51,7 +51,8 @@ def build(result: "BuildResult") -> None:
 
 def parity(report: "ParityReport") -> None:
     """The hops of a parity report."""
-    columns = ["hop", "from", "to", "runner", "samples", "SQNR dB", "max abs", "cosine", "top-1"]
+    columns = ["hop", "from", "to", "runner", "samples", "SQNR dB", "median", "worst"]
+    columns += ["max abs", "cosine", "top-1", "constant"]
     rows = [
         [
             hop.name,
@@ -60,9 +61,12 @@ def parity(report: "ParityReport") -> None:
             hop.runner,
             str(hop.samples),
             _number(hop.sqnr_db, ".1f"),
+            _number(hop.median_sqnr_db, ".1f"),
+            _number(hop.worst_sqnr_db, ".1f"),
             _number(hop.max_abs, ".2g"),
             _number(hop.cosine, ".6f"),
             _number(hop.top1_agreement, ".3f"),
+            _number(hop.constant_agreement, ".3f"),
             f">= {hop.gate.min_sqnr_db:g} dB, {hop.gate.min_top1_agreement:g}",
             f"{hop.status} {hop.why}".strip(),
         ]

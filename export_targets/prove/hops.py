@@ -9,6 +9,14 @@ from export_targets.artifact.manifest import Delegation, Manifest
 from export_targets.target import target_named
 
 OWN_RUNNER = "own runner"  # the logits of the saved file on the target's own runner
+# Recipes that lose less than one whose gate fails, the nearest first.
+MORE_EXACT = {
+    "int8": ("int8_mixed", "fp16"),
+    "int8_mixed": ("fp32",),
+    "int8_weight_only": ("fp16",),
+    "palettized_6bit": ("int8_weight_only",),
+    "palettized_4bit": ("palettized_6bit",),
+}
 # The published form is the baseline of comparisons: measured, not judged, but it must compute.
 BASELINE_GATE = Gate(min_sqnr_db=-100.0, min_top1_agreement=0.0)
 
@@ -56,7 +64,11 @@ def judge(
     if (device := device_hop(manifest, runner)) is not None:
         specs.append(device)
     runners = {"file": runner, "exact": target_named(manifest.target.name).exact_runner}
-    hops = tuple(_hop(spec, runners.get(spec.to, "eager"), logits, absent) for spec in specs)
+    outputs = {name: _by_output(values, manifest) for name, values in logits.items()}
+    hops = tuple(
+        _advised(_hop(spec, runners.get(spec.to, "eager"), outputs, absent), manifest)
+        for spec in specs
+    )
     report = ParityReport(artifact=manifest.name, inputs=inputs, hops=hops)
     problems = [f"hop {hop.name}: {hop.why}" for hop in hops if hop.status == "failed"]
     if not problems and not report.passed:
@@ -72,10 +84,26 @@ def _hop(
     for name in (spec.from_, spec.to):
         if name in absent:
             return skip(spec, runner, absent[name])
-    expected, actual = (
-        logits[name].flatten(0, 1) if name in logits else None for name in (spec.from_, spec.to)
-    )
-    return compare(spec, runner, expected, actual)
+    return compare(spec, runner, logits.get(spec.from_), logits.get(spec.to))
+
+
+def _by_output(logits: Tensor, manifest: Manifest) -> Tensor:
+    """(samples, rows, K) -> (outputs, images, K): a head's rows follow each other in a sample."""
+    batch, rows = manifest.input.shape[0], logits.shape[1]
+    if rows % batch:  # a wrong number of rows, which the comparison refuses
+        return logits.flatten(0, 1)[None]
+    return logits.unflatten(1, (rows // batch, batch)).movedim(1, 0).flatten(1, 2)
+
+
+def _advised(hop: Hop, manifest: Manifest) -> Hop:
+    """A hop that the recipe's precision fails says which recipe of the target loses less."""
+    if hop.status != "failed" or hop.sqnr_db is None or hop.name not in ("quantize", "chain"):
+        return hop
+    gates = target_named(manifest.target.name).gates
+    better = next((name for name in MORE_EXACT.get(manifest.recipe, ()) if name in gates), None)
+    if better is None:
+        return hop
+    return hop.model_copy(update={"why": f"{hop.why}; try --recipe {better}"})
 
 
 def _fallen_out(delegation: Delegation) -> list[str]:

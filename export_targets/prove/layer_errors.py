@@ -1,8 +1,8 @@
 """What INT8 does to each layer: its results in the quantized graph beside the float ones."""
 
 import math
-from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, Validation
 from torch import Tensor, fx
 
 from edge_models.errors import InputError
-from edge_models.parity import IDENTICAL_DB
+from edge_models.parity import ROUNDING_SHARE, decibels
 from export_targets.artifact.folder import Artifact, first_problem
 from export_targets.lowering.graph import in_int8, module_path, operator_name
 
@@ -25,8 +25,9 @@ SAMPLES = 8
 class LayerError(BaseModel):
     """A layer's result in the quantized graph against the same node's in the float graph.
 
-    The signal-to-quantization-noise ratio in dB, of what the layer adds and of what came in with
-    its input; None where the float result is all zero or one of them is not finite.
+    The signal-to-quantization-noise ratio in dB, as ``Metrics`` defines it: of what differs between
+    the samples, against what the layer adds and what came in with its input. None where the float
+    result is the same for all samples or one of them is not finite.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -44,17 +45,14 @@ def layer_errors(
     """Compare the layers of two graphs that PT2E made one from the other, in the order of the
     graph. ``inputs``: (samples, B, 3, H, W).
     """
-    signal: dict[str, float] = defaultdict(float)
-    noise: dict[str, float] = defaultdict(float)
     shared = _layers(reference).keys() & _layers(quantized).keys()
+    energies = {name: _Energies() for name in shared}
     for sample in inputs[:SAMPLES]:
         expected: dict[str, Tensor] = {}
         _Watched(reference, shared, expected.__setitem__).run(sample)
 
         def compare(name: str, actual: Tensor, expected: dict[str, Tensor] = expected) -> None:
-            value = expected.pop(name).double()
-            signal[name] += value.square().sum().item()
-            noise[name] += (value - actual.double()).square().sum().item()
+            energies[name].add(expected.pop(name).double(), actual.double())
 
         _Watched(quantized, shared, compare).run(sample)
     return tuple(
@@ -63,7 +61,7 @@ def layer_errors(
             module=module_path(node),
             operator=operator_name(node),
             computes="int8" if in_int8(node) else "float",
-            sqnr_db=_decibels(signal[name], noise[name]),
+            sqnr_db=energies[name].sqnr_db,
         )
         for name, node in _layers(quantized).items()
         if name in shared
@@ -93,6 +91,35 @@ def write_layer_errors(folder: Path, errors: tuple[LayerError, ...]) -> None:
 ERRORS = TypeAdapter(tuple[LayerError, ...])
 
 
+@dataclass
+class _Energies:
+    """Sums over samples that come one after the other: the signal about its running mean
+    (Welford's method), and the noise.
+    """
+
+    samples: int = 0
+    mean: Tensor | float = 0.0
+    total: float = 0.0
+    signal: float = 0.0
+    noise: float = 0.0
+
+    def add(self, expected: Tensor, actual: Tensor) -> None:
+        before = expected - self.mean
+        self.samples += 1
+        self.mean = self.mean + before / self.samples
+        self.signal += (before * (expected - self.mean)).sum().item()
+        self.total += expected.square().sum().item()
+        self.noise += (expected - actual).square().sum().item()
+
+    @property
+    def sqnr_db(self) -> float | None:
+        if not math.isfinite(self.total + self.noise):
+            return None
+        if self.signal <= ROUNDING_SHARE * self.total:
+            return None
+        return decibels(self.signal, self.noise)
+
+
 class _Watched(fx.Interpreter):
     """Runs a graph and hands the results of some nodes to a function."""
 
@@ -119,9 +146,3 @@ def _layers(graph_module: fx.GraphModule) -> dict[str, fx.Node]:
         for node in graph_module.graph.nodes
         if node.op == "call_function" and operator_name(node) in LAYERS
     }
-
-
-def _decibels(signal: float, noise: float) -> float | None:
-    if signal == 0 or not math.isfinite(signal + noise):
-        return None
-    return IDENTICAL_DB if noise == 0 else min(IDENTICAL_DB, 10 * math.log10(signal / noise))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,8 +19,14 @@ def logits(seed: int = 0, rows: int = 8) -> Tensor:
 
 
 def noisy(decibels: float, seed: int = 0) -> Tensor:
-    """The logits with all values too large by a share that gives this SQNR."""
-    return logits(seed).double() * (1 + 10 ** (-decibels / 20))
+    """The logits with what differs between the rows too large by a share that gives this SQNR."""
+    values = logits(seed).double()
+    return values + (values - values.mean(0)) * 10 ** (-decibels / 20)
+
+
+def one(values: Tensor | None) -> Tensor | None:
+    """Logits (N, K) as those of a single output."""
+    return None if values is None else values[None]
 
 
 def report(*hops: Hop) -> ParityReport:
@@ -33,7 +40,7 @@ def test_sqnr_of_a_known_error(decibels: float) -> None:
 
 def test_sqnr_is_the_ratio_of_powers() -> None:
     expected, actual = logits(), logits(1)
-    ratio = (expected**2).sum() / ((expected - actual) ** 2).sum()
+    ratio = ((expected - expected.mean(0)) ** 2).sum() / ((expected - actual) ** 2).sum()
     metrics = measure(expected, actual)
     assert metrics.sqnr_db == pytest.approx(10 * math.log10(ratio), abs=1e-4)
     assert metrics.max_abs == pytest.approx((expected - actual).abs().max().item())
@@ -69,19 +76,35 @@ def test_agreement_counts_rows() -> None:
         (logits()[:0], logits()[:0], "no samples"),
         (logits(), logits().T, r"shape \(10, 8\) is not \(8, 10\)"),
         (logits(), logits()[:1], r"shape \(1, 10\)"),
-        (torch.zeros(8, 10), logits(), "reference is all zero"),
-        (torch.zeros(8, 10), torch.zeros(8, 10), "reference is all zero"),
+        (torch.zeros(8, 10), logits(), "do not tell"),
+        (torch.zeros(8, 10), torch.zeros(8, 10), "do not tell"),
+        (logits()[:1], logits()[:1], "these inputs do not tell: there is one sample"),
+        (logits()[:1].repeat(8, 1), logits(), "these inputs do not tell: the reference answers"),
+        (logits()[:1] + 1e-8 * logits(1), logits(), "these inputs do not tell: the reference"),
     ],
-    ids=["nan", "inf", "both inf", "empty", "transposed", "broadcast", "zero", "both zero"],
+    ids=[
+        "nan",
+        "inf",
+        "both inf",
+        "empty",
+        "transposed",
+        "broadcast",
+        "zero",
+        "both zero",
+        "one",
+        "constant",
+        "rounding",
+    ],
 )
 def test_what_cannot_be_compared_fails_with_its_reason(
     expected: Tensor, actual: Tensor, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         measure(expected, actual)
-    hop = compare(SPEC, "host", expected, actual)
+    hop = compare(SPEC, "host", one(expected), one(actual))
     assert hop.status == "failed"
     assert hop.sqnr_db is hop.max_abs is hop.cosine is hop.top1_agreement is None
+    assert hop.median_sqnr_db is hop.worst_sqnr_db is hop.constant_agreement is None
     assert hop.why
     assert not report(hop).passed
 
@@ -91,15 +114,15 @@ def test_what_cannot_be_compared_fails_with_its_reason(
     [(None, logits(), "reference"), (logits(), None, "edge form"), (None, None, "reference")],
 )
 def test_missing_logits_fail(expected: Tensor | None, actual: Tensor | None, absent: str) -> None:
-    hop = compare(SPEC, "host", expected, actual)
+    hop = compare(SPEC, "host", one(expected), one(actual))
     assert (hop.status, hop.why) == ("failed", f"no logits of {absent}")
 
 
 @pytest.mark.parametrize(("decibels", "status"), [(30.1, "passed"), (29.9, "failed")])
 def test_sqnr_gate(decibels: float, status: str) -> None:
-    hop = compare(SPEC, "host", logits(), noisy(decibels))
+    hop = compare(SPEC, "host", one(logits()), one(noisy(decibels)))
     assert hop.status == status
-    assert ("SQNR 29.9 dB is below 30" in hop.why) == (status == "failed")
+    assert ("SQNR 29.9 dB is below 30 by 0.1 dB" in hop.why) == (status == "failed")
     assert (hop.samples, hop.runner, hop.from_, hop.to) == (8, "host", "reference", "edge form")
     assert report(hop).passed == (status == "passed")
 
@@ -110,9 +133,48 @@ def test_agreement_gate() -> None:
     actual = expected.clone()
     expected[0, 0] += 1e-4
     actual[0, 1] += 1e-4
-    hop = compare(SPEC, "host", expected, actual)
+    hop = compare(SPEC, "host", one(expected), one(actual))
     assert hop.status == "failed"
     assert hop.why == "top-1 agreement 0.875 is below 0.9"
+
+
+def test_a_constant_answer_has_no_more_than_nothing() -> None:
+    expected = 100 + logits()
+    constant = expected.mean(0).expand(8, 10)
+    assert measure(expected, constant).sqnr_db == pytest.approx(0, abs=1e-6)
+    assert measure(expected, expected[:1].expand(8, 10)).sqnr_db < 0
+    assert compare(SPEC, "host", one(expected), one(constant)).status == "failed"
+
+
+def test_figures_of_single_samples_stand_beside_the_sums() -> None:
+    expected = logits()
+    actual = expected.double()
+    actual[2] += 1.0
+    metrics = measure(expected, actual)
+    energy = (expected[2] - expected.mean(0)).double().square().sum().item()
+    assert metrics.median_sqnr_db == 200.0
+    assert metrics.worst_sqnr_db == pytest.approx(10 * math.log10(energy / 10), abs=1e-4)
+    assert metrics.worst_sqnr_db < metrics.sqnr_db < metrics.median_sqnr_db
+
+
+def test_agreement_that_a_constant_answer_reaches_is_not_judged() -> None:
+    expected = logits()
+    expected[:, 3] = 20.0  # the best class of every row
+    hop = compare(SPEC, "host", one(expected), one(expected))
+    assert (hop.status, hop.constant_agreement) == ("passed", 1.0)
+    assert hop.why == "top-1 is not judged: one class is 100% of the reference's answers"
+    loose = replace(SPEC, gate=Gate(min_sqnr_db=0, min_top1_agreement=0.9))
+    hop = compare(loose, "host", one(expected), one(expected))
+    assert hop.status == "failed"
+    assert "these inputs do not tell" in hop.why
+
+
+def test_of_several_outputs_the_worst_counts() -> None:
+    expected = torch.stack([logits().double(), 1000 * logits(1).double()])
+    actual = torch.stack([noisy(20.0), 1000 * noisy(60.0, seed=1)])
+    hop = compare(SPEC, "host", expected, actual)
+    assert hop.sqnr_db == pytest.approx(20.0, abs=1e-6)
+    assert (hop.status, hop.samples) == ("failed", 8)
 
 
 def test_report_in_which_nothing_ran_does_not_pass() -> None:
@@ -123,14 +185,14 @@ def test_report_in_which_nothing_ran_does_not_pass() -> None:
 
 
 def test_one_failed_hop_fails_the_report() -> None:
-    good = compare(SPEC, "host", logits(), logits())
-    bad = compare(SPEC, "host", logits(), logits(1))
+    good = compare(SPEC, "host", one(logits()), one(logits()))
+    bad = compare(SPEC, "host", one(logits()), one(logits(1)))
     assert report(good, skip(SPEC, "adb", "no phone")).passed
     assert not report(good, bad).passed
 
 
 def test_json_round_trip_names_the_field_from() -> None:
-    hops = (compare(SPEC, "host", logits(), logits(1)), skip(SPEC, "adb", "no phone"))
+    hops = (compare(SPEC, "host", one(logits()), one(logits(1))), skip(SPEC, "adb", "no phone"))
     text = report(*hops).model_dump_json(by_alias=True)
     first = json.loads(text)["hops"][0]
     assert first["from"] == "reference"
@@ -138,9 +200,11 @@ def test_json_round_trip_names_the_field_from() -> None:
     assert ParityReport.model_validate_json(text) == report(*hops)
 
 
-@pytest.mark.parametrize("field", ["sqnr_db", "top1_agreement", "status", "from", "gate"])
+@pytest.mark.parametrize(
+    "field", ["sqnr_db", "worst_sqnr_db", "constant_agreement", "status", "from", "gate"]
+)
 def test_a_renamed_field_is_not_read_as_a_default(field: str) -> None:
-    document = compare(SPEC, "host", logits(), logits(1)).model_dump(by_alias=True)
+    document = compare(SPEC, "host", one(logits()), one(logits(1))).model_dump(by_alias=True)
     document["renamed"] = document.pop(field)
     with pytest.raises(ValidationError, match=field):
         Hop.model_validate(document)
@@ -148,7 +212,7 @@ def test_a_renamed_field_is_not_read_as_a_default(field: str) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_values_that_are_not_finite_have_no_place_in_a_report(value: float) -> None:
-    document = compare(SPEC, "host", logits(), logits(1)).model_dump(by_alias=True)
+    document = compare(SPEC, "host", one(logits()), one(logits(1))).model_dump(by_alias=True)
     with pytest.raises(ValidationError, match="sqnr_db"):
         Hop.model_validate({**document, "sqnr_db": value})
     with pytest.raises(ValidationError, match="min_sqnr_db"):

@@ -198,5 +198,6 @@ class Matrix:
     def test_the_report_is_plain_json(self, result: BuildResult) -> None:
         content = json.loads((result.folder / artifact.PARITY).read_text(encoding="utf-8"))
         assert set(content) == {"schema_version", "artifact", "inputs", "hops"}
-        fields = "name from to runner samples sqnr_db max_abs cosine top1_agreement gate status why"
+        fields = "name from to runner samples sqnr_db median_sqnr_db worst_sqnr_db max_abs cosine"
+        fields += " top1_agreement constant_agreement gate status why"
         assert all(list(hop) == fields.split() for hop in content["hops"])

@@ -92,6 +92,9 @@ def test_dynamic_linears_stay_close_to_float_without_a_range() -> None:
 
 def test_static_ranges_are_those_of_the_batches() -> None:
     module = convolutions()
+    for layer in module:
+        if hasattr(layer, "bias"):  # as large as all that differs between such small images
+            layer.bias = None
     after = quantized(module, "static", images(16, seed=2, scale=0.02))
     assert sqnr(module, after, images(4, seed=3, scale=0.02)) > 30
     assert sqnr(module, after, images(4, seed=3)) < 10

@@ -46,7 +46,7 @@ class Count:
 
     ``macs`` are multiply-accumulates of the model's edge form, whichever form the file has; None
     for a file outside an artifact. ``sqnr_db`` and ``identical``: the ARM64 logits against the host
-    runner's.
+    runner's; the SQNR is of what differs between the classes.
     """
 
     model: str
@@ -69,7 +69,7 @@ def count(program: Program, model: Path) -> Count:
         logits = torch.from_numpy(np.fromfile(folder / "logits.f32", dtype="<f4"))
     executions = difference(parse(twice), parse(once))
     host = runner_named("host", "xnnpack").run(model, inputs[None], lambda: None).flatten()
-    sqnr_db = measure(host[None], logits[None]).sqnr_db
+    sqnr_db = measure(host[:, None], logits[:, None]).sqnr_db
     instructions = total(executions)
     return Count(
         model=str(model),

@@ -9,6 +9,7 @@ from torch import nn
 from edge_models.catalog import model_spec, model_specs
 from edge_models.edge import edge_form
 from edge_models.parity import Metrics, measure
+from edge_models.random_weights import random_reference
 from edge_models.reference.heads import SingleOutput, stack_heads
 from tests.edge_models.layers import FORMS, made_model
 
@@ -27,12 +28,13 @@ SIZE = (64, 96)
 
 @cache
 def reference(name: str) -> nn.Module:
-    return made_model(name)
+    return random_reference(model_spec(name), 1)
 
 
 def edge_against_reference(name: str, forms: str, heads: str = "mean") -> Metrics:
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(2, 3, *SIZE, generator=generator)
+    x[1] = x[1].cumsum(-1) / 8  # another kind of image, so that the logits differ
     model = reference(name)
     edge = edge_form(model_spec(name), model, SIZE, 2, heads, FORMS[forms])
     assert not edge.training

@@ -1,0 +1,80 @@
+"""Seeded random weights that behave like trained ones, for a model without a checkpoint."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from edge_models.images import preprocess_all
+from edge_models.photographs import photographs, views
+from edge_models.spec import ModelSpec
+
+VIEWS = 32  # that the statistics are measured on
+LARGEST_SIDE = 128  # of a view in pixels: a pass at 224 takes three times as long
+VIEWS_SEED = 1  # views that parity is not judged on
+BRANCH_GAIN = 0.25  # of residual branches in trained networks, about
+BRANCH_ENDS = ("bn3", "attn.proj", "mlp.fc2")  # the last layers of residual branches
+MOST_KEPT = 2  # models, in the process
+HEADS = ("fc", "conv_cls_head", "trans_cls_head")
+
+_KEPT: dict[tuple[str, str, int], nn.Module] = {}
+
+
+def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
+    """The reference of a spec in evaluation mode, with seeded random weights.
+
+    Drawn at random alone, a network of many layers answers the same whatever it is shown. So each
+    batch norm is set to the statistics of what reaches it on views of photographs, residual
+    branches have the small gain that training gives them, and the heads' biases are minus the mean
+    logits, so that no class wins everywhere.
+    """
+    key = (spec.name, repr(sorted(spec.config.items())), seed)
+    if key not in _KEPT:
+        if len(_KEPT) == MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[key] = _made(spec, seed)
+    return copy.deepcopy(_KEPT[key])
+
+
+def _made(spec: ModelSpec, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        module = spec.build(**spec.config)
+        for name, layer in module.named_modules():
+            if isinstance(layer, (nn.BatchNorm2d, nn.LayerNorm)):
+                layer.weight.uniform_(0.7, 1.3)
+                layer.bias.normal_(0.0, 0.1)
+            if name.endswith(BRANCH_ENDS):
+                for parameter in layer.parameters(recurse=False):
+                    parameter.mul_(BRANCH_GAIN)
+        _measure(module.eval(), _inputs(spec))
+    return module
+
+
+def _measure(module: nn.Module, inputs: Tensor) -> None:
+    """Set batch norms to the statistics of what reaches them, and heads to a mean of zero."""
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum, kept = None, norm.momentum  # the average over all passes: of this one
+        norm.train()
+    heads = [layer for name, layer in module.named_modules() if name in HEADS]
+    hooks = [head.register_forward_hook(_center) for head in heads]
+    module(inputs)
+    for hook in hooks:
+        hook.remove()
+    for norm in norms:
+        norm.momentum = kept
+        norm.eval()
+
+
+def _center(head: nn.Module, _: tuple[Tensor, ...], logits: Tensor) -> None:
+    assert isinstance(head, nn.Linear)
+    head.bias.sub_(logits.mean(0))
+
+
+def _inputs(spec: ModelSpec) -> Tensor:
+    """Views (N, 3, H, W) of photographs as the model takes them, of a side that costs little."""
+    height, width = (min(side, LARGEST_SIDE) for side in spec.input.size)
+    images = views(photographs(), VIEWS, VIEWS_SEED)
+    return preprocess_all(images, spec.input, (height, width))
