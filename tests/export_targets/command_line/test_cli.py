@@ -53,7 +53,7 @@ BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "heads": ((*BUILD, "--heads", "three"), "'three'", ["mean", "both"]),
     "heads of one": ((*BUILD, "--heads", "both"), "one head", ["--heads"]),
     "checkpoint absent": ((*BUILD, "--checkpoint", "none.pth"), "none.pth", ["path"]),
-    "checkpoint ending": ((*BUILD, "--checkpoint", "model.onnx"), ".onnx", [".safetensors"]),
+    "no checkpoint": ((*BUILD, "--checkpoint", __file__), "neither a safetensors", ["save it"]),
     "labels absent": ((*BUILD, "--labels", "none.txt"), "none.txt", ["text file"]),
     "calibration absent": ((*BUILD, "--calibration", "none"), "none", ["synthetic"]),
     "no calibration": (
