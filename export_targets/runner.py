@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -13,8 +12,13 @@ from edge_models.errors import RunnerError as RunnerError  # what a runner raise
 from edge_models.registry import collect, named
 from export_targets import runners
 
-if TYPE_CHECKING:
-    from export_targets.profile.operator_times import Event
+
+@dataclass(frozen=True)
+class Event:
+    """An event of a runtime's trace: its name, and its milliseconds in each inference."""
+
+    name: str
+    times: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Runner:
     targets: tuple[str, ...]
     run: Callable[[Path, Tensor, Callable[[], None]], Tensor]
     turns: Callable[[Path, int, int], list[str]] | None = None
-    trace: Callable[[Path, int, int], list["Event"]] | None = None
+    trace: Callable[[Path, int, int], list[Event]] | None = None
     untimed: str = ""
     absent: Callable[[], str] = str
     measure: Callable[[Path, int, int, int, Path, Callable[[], None]], None] | None = None

@@ -23,6 +23,29 @@ ALLOWED = {
         "export_targets.runners.processes.child",
     )
 }
+# Each room of export_targets, and a module beside them: what of export_targets it may import.
+CONTRACTS = {"target.py", "runner.py", "progress.py", "artifact"}
+PLANS = {"request.py", "write_artifact.py"}
+ROOMS: dict[str, set[str]] = {
+    "artifact": set(),
+    "progress.py": set(),
+    "target.py": {"artifact", "targets"},
+    "runner.py": {"runners"},
+    "coreml_family.py": {"target.py"},
+    "targets": {"target.py", "coreml_family.py"},
+    "interpret": {"runners"},
+    "lowering": {"artifact", "target.py", "interpret"},
+    "runners": {"artifact", "runner.py", "lowering"},
+    "request.py": CONTRACTS,
+    "prove": CONTRACTS | {"lowering"},
+    "write_artifact.py": CONTRACTS | PLANS | {"prove"},
+    "pipeline.py": CONTRACTS | PLANS | {"prove", "lowering"},
+    "profile": CONTRACTS | {"request.py", "pipeline.py", "runners"},
+    "report": {"artifact", "prove", "progress.py"},
+    "command_line": CONTRACTS
+    | {"request.py", "pipeline.py", "prove", "profile", "report", "targets"},
+    "__main__.py": {"command_line"},
+}
 HEAVY = ("executorch", "coremltools")  # imported inside the functions that need them ...
 COMPILERS = "export_targets/lowering"  # ... but in the room that is itself imported when used
 SIBLINGS = (
@@ -113,6 +136,38 @@ def test_heavy_imports_stand_inside_functions_or_in_the_room_of_compilers() -> N
         if any(is_of(name, heavy) for heavy in HEAVY)
     ]
     assert wrong == []
+
+
+def room_of(path: Path) -> str:
+    """The room of export_targets that a file stands in, or its own name beside the rooms."""
+    return path.parts[1]
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The other rooms of export_targets that a file imports."""
+    found = set()
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "export_targets" and len(parts) > 1:
+            folder = (ROOT / parts[0] / parts[1]).is_dir()
+            found.add(parts[1] if folder else f"{parts[1]}.py")
+    return (found & ROOMS.keys()) - {room_of(path)}
+
+
+def test_every_room_stands_in_the_table() -> None:
+    rooms = {room_of(path) for path in FILES if under(path, "export_targets")}
+    assert rooms - {"__init__.py"} == ROOMS.keys()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_the_table_says(room: str) -> None:
+    wrong = {
+        path.as_posix(): found
+        for path in FILES
+        if under(path, "export_targets") and room_of(path) == room
+        if (found := rooms_imported(path) - ROOMS[room])
+    }
+    assert wrong == {}
 
 
 def sibling_imports(path: Path, folder: str) -> set[str]:

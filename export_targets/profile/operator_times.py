@@ -8,12 +8,12 @@ the longest common subsequence of both lists pairs what they have in common.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from export_targets.artifact.latency_report import Operator, OperatorTable, rate
 from export_targets.artifact.manifest import Undelegated
+from export_targets.runner import Event
 from export_targets.target import DelegatedOperator
 
 EXECUTE = "Method::execute"
@@ -65,14 +65,6 @@ KINDS = {
 _BY_RUNTIME = {name: same for same, (names, _) in SAME.items() for name in names}
 _BY_GRAPH = {name: same for same, (_, names) in SAME.items() for name in names}
 _KIND = {same: kind for kind, group in KINDS.items() for same in group}
-
-
-@dataclass(frozen=True)
-class Event:
-    """An event of the trace: its name, and its milliseconds in each inference."""
-
-    name: str
-    times: tuple[float, ...]
 
 
 def operator_table(

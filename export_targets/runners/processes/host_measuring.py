@@ -18,7 +18,7 @@ from torch import Tensor
 from edge_models.catalog import model_spec
 from edge_models.images import preprocess_all, read_image
 from export_targets.artifact.folder import GOLDEN, Artifact, open_artifact
-from export_targets.profile.operator_times import Event
+from export_targets.runner import Event
 from export_targets.runners.processes.executorch_runtime import library, load_program
 from export_targets.runners.processes.measuring import Turns, answer
 from export_targets.runners.processes.this_machine import this_device

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from export_targets.artifact.latency_report import OUTSIDE
 from export_targets.artifact.manifest import Undelegated
 from export_targets.lowering.graph import multiply_accumulates
-from export_targets.profile.operator_times import EXECUTE, Event, align, operator_table
+from export_targets.profile.operator_times import EXECUTE, align, operator_table
+from export_targets.runner import Event
 from export_targets.target import DelegatedOperator
 
 # A convolution with its ReLU fused into it, a 1x1 convolution that runs as a fully connected layer,
