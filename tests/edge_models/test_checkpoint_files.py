@@ -5,6 +5,7 @@ file of that name can be.
 import argparse
 import sys
 import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,8 @@ def test_what_is_no_checkpoint_is_called_what_it_is(
 
 
 def test_a_torchscript_program_is_called_what_it_is(tmp_path: Path) -> None:
-    with pytest.warns(DeprecationWarning, match="deprecated"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit, given once a process
         scripted = torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2))
     scripted.save(str(tmp_path / "weights.pt"))
     assert "it is a TorchScript program" in refusal(COTNET, tmp_path / "weights.pt").what
