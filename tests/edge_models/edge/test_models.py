@@ -1,10 +1,11 @@
 """Whole models: the edge form computes the reference, in every set of forms."""
 
+from copy import deepcopy
 from functools import cache
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from edge_models.catalog import model_spec, model_specs
 from edge_models.edge import edge_form
@@ -31,10 +32,15 @@ def reference(name: str) -> nn.Module:
     return random_reference(model_spec(name), 1)
 
 
+def two_images() -> Tensor:
+    """Two kinds of image, (2, 3, H, W), so that the logits differ."""
+    x = torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(3))
+    x[1] = x[1].cumsum(-1) / 8
+    return x
+
+
 def edge_against_reference(name: str, forms: str, heads: str = "mean") -> Metrics:
-    generator = torch.Generator().manual_seed(3)
-    x = torch.randn(2, 3, *SIZE, generator=generator)
-    x[1] = x[1].cumsum(-1) / 8  # another kind of image, so that the logits differ
+    x = two_images()
     model = reference(name)
     edge = edge_form(model_spec(name), model, SIZE, 2, heads, FORMS[forms])
     assert not edge.training
@@ -55,9 +61,18 @@ def test_digits_models(name: str, heads: str, forms: str) -> None:
 @pytest.mark.parametrize("forms", ["default", "xnnpack"])
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_models(name: str, forms: str) -> None:
-    metrics = edge_against_reference(name, forms)
-    assert metrics.sqnr_db > MIN_SQNR_DB
-    assert metrics.top1_agreement == 1.0
+    """Deep random networks amplify float32's rounding: what the published form itself loses by it,
+    measured against float64, is what the edge form may lose, and twice that amplitude.
+    """
+    x = two_images()
+    model = reference(name)
+    edge = edge_form(model_spec(name), model, SIZE, 2, "mean", FORMS[forms])
+    with torch.no_grad():
+        exact = stack_heads(SingleOutput(deepcopy(model).double())(x.double())).float()
+        rounded = measure(exact, stack_heads(SingleOutput(model)(x)))
+        found = measure(exact, stack_heads(edge(x)))
+    assert found.sqnr_db > min(MIN_SQNR_DB, rounded.sqnr_db - 6.0)
+    assert found.top1_agreement == 1.0
 
 
 @pytest.mark.parametrize("name", DIGITS)
