@@ -43,20 +43,20 @@ internal class JsonSection(private val content: JSONObject, private val path: St
     fun sizes(name: String, count: Int): IntArray {
         val values = list(name, count)
         return IntArray(count) {
-            whole(values.get(it), "$name[$it]", 1..LARGEST_SIZE).toInt()
+            whole(values.opt(it), "$name[$it]", 1..LARGEST_SIZE).toInt()
         }
     }
 
     /** Exactly [count] finite numbers, in float32 as the model's own side computes. */
     fun floats(name: String, count: Int): FloatArray {
         val values = list(name, count)
-        return FloatArray(count) { finite(values.get(it), "$name[$it]").toFloat() }
+        return FloatArray(count) { finite(values.opt(it), "$name[$it]").toFloat() }
     }
 
     fun sections(name: String): List<JsonSection> {
         val values = typed<JSONArray>(name, "a list")
         return List(values.length()) { index ->
-            val item = values.get(index) as? JSONObject
+            val item = values.opt(index) as? JSONObject
                 ?: throw MalformedJson("$path$name[$index] is not an object")
             JsonSection(item, "$path$name[$index].")
         }
@@ -78,7 +78,7 @@ internal class JsonSection(private val content: JSONObject, private val path: St
     private inline fun <reified T> typed(name: String, kind: String): T =
         value(name) as? T ?: throw MalformedJson("$path$name is not $kind")
 
-    private fun finite(value: Any, name: String): Double {
+    private fun finite(value: Any?, name: String): Double {
         val number = (value as? Number)?.toDouble()
         if (number == null || !number.isFinite()) {
             throw MalformedJson("$path$name is not a finite number")
@@ -86,7 +86,7 @@ internal class JsonSection(private val content: JSONObject, private val path: St
         return number
     }
 
-    private fun whole(value: Any, name: String, range: LongRange): Long {
+    private fun whole(value: Any?, name: String, range: LongRange): Long {
         val number = when (value) {
             is Int -> value.toLong()
             is Long -> value
