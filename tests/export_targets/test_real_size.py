@@ -10,9 +10,9 @@ from export_targets.progress import silent_reporter
 from export_targets.request import BuildRequest
 from tests.photographs import write_calibration
 
-# What every INT8 hop of random weights must reach, in dB: measured 14.2 and 19.5 on the 16 views, where
-# a constant answer has 0. The gates of a build are of trained weights (15 and 25 dB, 80 % of the top-1)
-# and stay red here: of a thousand classes of a random network the two best are near to each other.
+# What every INT8 hop of random weights for XNNPACK must reach, in dB: measured 14.2 and 19.5 on the
+# 16 views, where a constant answer has 0. The gates of a build are of trained weights (15 and 25 dB,
+# 80 % of the top-1) and are red here: of a random network's thousand classes the best two are close.
 INT8_FLOOR_DB = {"cotnet50_simple": 12.0, "conformer_small_patch16": 17.0}
 ALWAYS = {(model, "int8") for model in INT8_FLOOR_DB}
 MODELS = (
@@ -68,7 +68,7 @@ def test_real_size_build_is_whole_and_within_its_gates(
     hops: dict[str, Hop] = {hop.name: hop for hop in result.parity.hops}
     assert hops["edge"].sqnr_db is not None
     assert hops["edge"].sqnr_db >= 100
-    if (model, recipe) in ALWAYS:
+    if target == "xnnpack" and (model, recipe) in ALWAYS:
         reached = [hops[name].sqnr_db for name in ("quantize", "lower", "chain")]
         assert all(value is not None and value >= INT8_FLOOR_DB[model] for value in reached)
     else:
