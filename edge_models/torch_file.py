@@ -21,11 +21,9 @@ def read_zip(path: Path) -> tuple[object, Fetch]:
 
     Raises ValueError, pickle.UnpicklingError and what the readers below raise.
     """
-    _refuse_compressed(path)
+    _refuse_other_archives(path)
     archive = torch._C.PyTorchFileReader(str(path))
     records = archive.get_all_records()
-    if any(name.startswith("code/") for name in records):
-        raise ValueError("it is a TorchScript program; save the state_dict() of its network")
     unpickler = InertUnpickler(io.BytesIO(archive.get_record("data.pkl")))
     order = archive.get_record("byteorder").decode() if "byteorder" in records else ""
     content = unpickler.load()
@@ -72,12 +70,14 @@ def read_legacy(path: Path) -> tuple[object, Fetch]:
     return content, fetch
 
 
-def _refuse_compressed(path: Path) -> None:
+def _refuse_other_archives(path: Path) -> None:
     """Raises ValueError: torch.save compresses nothing, and a bomb unpacks beyond the memory."""
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
-        pickles = [name for name in archive.namelist() if name.split("/")[1:] == ["data.pkl"]]
+        inside = [name.split("/")[1:] for name in archive.namelist()]
+    if any(parts[:1] == ["code"] for parts in inside):  # which TorchScript compresses in part
+        raise ValueError("it is a TorchScript program; save the state_dict() of its network")
     if unpacked > path.stat().st_size:
         raise ValueError(f"it would unpack to {unpacked} bytes, which are more than it has")
-    if not pickles:
+    if ["data.pkl"] not in inside:
         raise ValueError("it is a zip archive, not a file of torch.save; unpack it first")

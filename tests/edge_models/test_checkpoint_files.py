@@ -6,6 +6,7 @@ import argparse
 import sys
 import types
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,9 +203,14 @@ def test_what_is_no_checkpoint_is_called_what_it_is(
     assert what in refusal(COTNET, tmp_path / "weights.pth").what
 
 
-def test_a_torchscript_program_is_called_what_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_torchscript_program_is_called_what_it_is(compression: int, tmp_path: Path) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit, given once a process
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit itself
         scripted = torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2))
-    scripted.save(str(tmp_path / "weights.pt"))
-    assert "it is a TorchScript program" in refusal(COTNET, tmp_path / "weights.pt").what
+    saved, path = tmp_path / "saved.pt", tmp_path / "weights.pt"
+    scripted.save(str(saved))
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w", compression) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name) + b"\n" * 4096 * ("debug" in name))
+    assert "it is a TorchScript program" in refusal(COTNET, path).what
