@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from export_targets import targets
+from export_targets.lowering.read_versions import READ, other_versions
 
 if TYPE_CHECKING:
     from export_targets.target import Target
@@ -105,7 +106,20 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         "free disk": f"{disk.free / 1e9:.0f} GB",
         "compiler": shutil.which("c++") or ABSENT,
+        "XNNPACK lowering": _lowering(),
     }
+
+
+def _lowering() -> str:
+    """Whether idle passes are left out of a lowering here."""
+    try:
+        other = other_versions()
+    except (PackageNotFoundError, KeyError):
+        return ABSENT
+    if not other:
+        return "shortened: passes with nothing to rewrite are left out"
+    read = " ".join(f"{name}=={number}" for name, number in READ.items())
+    return f"plain, about twice as long, for {', '.join(other)}: pip install {read}"
 
 
 def abilities(packages: list[Check]) -> list[Ability]:
