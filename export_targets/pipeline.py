@@ -113,7 +113,8 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
 def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
     """The published model with its weights, and a note on what else its checkpoint holds."""
     asked = plan.request
-    loaded = load_reference(plan.spec, asked.checkpoint, asked.seed, asked.weights, asked.strict)
+    checkpoint = None if asked.checkpoint is None else Path(asked.checkpoint)
+    loaded = load_reference(plan.spec, checkpoint, asked.seed, asked.weights, asked.strict)
     for line in loaded.notes:
         reporter.note(line)
     return loaded

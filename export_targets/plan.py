@@ -115,7 +115,7 @@ def resolve(request: BuildRequest) -> Plan:
             f"Give --calibration DIR, or say --calibration {SYNTHETIC}.",
         )
     name = artifact_name(spec.name, target.name, recipe.name, size, request.batch, request.form)
-    out = request.out or Path("artifacts") / name
+    out = Path(request.out or Path("artifacts") / name)
     if out.is_symlink() or out.name in ("", ".."):
         out = Path(os.path.realpath(out))
     if not out.name:
@@ -157,9 +157,10 @@ def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
 def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
     """Read the calibration and golden images of a plan, and report files that cannot be read."""
     request = plan.request
-    source = request.calibration if plan.recipe.needs_calibration else None
-    if source is None and request.calibration is not None:
-        reporter.note(f"{plan.recipe.name} needs no calibration: {request.calibration} is not read")
+    source = None if request.calibration is None else str(request.calibration)
+    if source is not None and not plan.recipe.needs_calibration:
+        reporter.note(f"{plan.recipe.name} needs no calibration: {source} is not read")
+        source = None
     samples = request.calibration_samples * request.batch
     golden = GOLDEN_SAMPLES * request.batch
     total = samples + golden if source not in (None, SYNTHETIC) else 0
@@ -181,7 +182,7 @@ def read_labels(plan: Plan, classes: int) -> tuple[str, ...]:
     path = plan.request.labels
     if path is None:
         return plan.spec.labels if len(plan.spec.labels) == classes else ()
-    labels = read_lines(path)
+    labels = read_lines(Path(path))
     if len(labels) != classes:
         raise InputError(
             f"The labels {path} have {len(labels)} lines, but the model has {classes} classes.",

@@ -19,18 +19,18 @@ class BuildRequest:
     model: str
     target: str
     recipe: str | None = None
-    checkpoint: Path | None = None
+    checkpoint: str | Path | None = None
     weights: str | None = None  # the key in the checkpoint that they lie under
     strict: bool = False  # whether entries that are no parameters refuse the checkpoint
-    calibration: str | None = None
+    calibration: str | Path | None = None  # a folder, or ``synthetic``
     calibration_samples: int = DEFAULT_SAMPLES
     size: tuple[int, int] | None = None
     batch: int = 1
-    labels: Path | None = None
+    labels: str | Path | None = None
     heads: Heads = "mean"
     form: Form = "edge"
     seed: int = 0
-    out: Path | None = None
+    out: str | Path | None = None
     force: bool = False
     verify: bool = True
     options: Mapping[str, str] = field(default_factory=dict, hash=False)

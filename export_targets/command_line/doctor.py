@@ -137,7 +137,7 @@ def _ability(name: str, packages: list[Check]) -> Ability:
         what = f"no: {type(error).__name__}: {error}"
         remedies = {check.name: check.remedy for check in packages}
         remedy = remedies.get(getattr(error, "name", None) or "")
-        return Ability(name, what, "no", remedy or "install the packages again: make install")
+        return Ability(name, what, "no", remedy or "install its packages again, named above")
     others = BACKENDS - set(target.packages)
     missing = [check for check in packages if check.found == ABSENT and check.name not in others]
     known = [
