@@ -24,7 +24,7 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
     (a softmax over positions that picks one of them). A range that holds these leaves the other
     images less than one step; the plain squared error, as torchao's histogram minimizes it, does
     not see that, since the large images carry all of the energy. Clipping them costs at most their
-    own share here. tests/README.md has the comparison on trained weights.
+    own share here. docs/measurements.md has the comparison on trained weights.
 
     The first axis of an activation is images, unless ``one_image``: then all of it is of one image,
     as where tokens are the rows of a matrix.
