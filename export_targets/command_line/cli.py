@@ -13,7 +13,14 @@ from export_targets.command_line import (
     console,  # and nothing that imports torch: `doctor` runs without
 )
 from export_targets.command_line import tables as show
-from export_targets.command_line.console import DONE, INTERRUPTED, judged, loading, print_result
+from export_targets.command_line.console import (
+    DONE,
+    INTERRUPTED,
+    collector_off,
+    judged,
+    loading,
+    print_result,
+)
 from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES, MAX_SEED = 4096, 2**63 - 1
@@ -128,7 +135,8 @@ def build(
         verify=not no_verify,
         options=_options(input_kind, output, minimum_deployment),
     )
-    result = run(request, stderr_reporter())
+    with collector_off():
+        result = run(request, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.build(result))
     return judged(result.problems)
 
@@ -185,7 +193,8 @@ def profile(
         result = take(artifacts[0], import_)
     else:
         settings = Settings(iterations, warmup, threads)
-        result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
+        with collector_off():  # a baseline is built
+            result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.profile(result))
     if result.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)

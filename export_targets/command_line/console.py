@@ -1,4 +1,6 @@
-"""What every command shares: exit codes, how results and errors are printed, Ctrl-C."""
+"""What every command shares: exit codes, how results and errors are printed, and what changes the
+whole process: warnings, loggers, Ctrl-C and the collector of cycles.
+"""
 
 import atexit
 import gc
@@ -122,6 +124,20 @@ def loading() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Without Python's search for cycles, which looks at every node of a graph again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()  # all objects are old now: the next search is among new ones
+        if was_on:
+            gc.enable()
 
 
 def _complain(what: str, remedy: str, as_json: bool) -> None:

@@ -1,7 +1,5 @@
 """ExecuTorch with XNNPACK: a ``.pte`` for the CPU, one delegate."""
 
-from typing import TYPE_CHECKING
-
 from edge_models.edge.forms import (
     Forms,
     attention,
@@ -13,12 +11,10 @@ from edge_models.edge.forms import (
     tokens,
     upsampling,
 )
+from edge_models.edge.official_cot_layer import ContextMeans, ContextMix
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.target import Gates, Target
-
-if TYPE_CHECKING:
-    pass
 
 # Chosen by measurement on CoTNet-50 and Conformer-S; tests/README.md has the table.
 FORMS = Forms(
@@ -35,22 +31,25 @@ FORMS = Forms(
 
 FLOAT_RULES = (
     FloatRule(
-        "LayerNormByLinear",
+        layer_norm.LayerNormByLinear,
         "the statistics of a layer norm do not survive INT8: agreement on a trained Conformer "
         "falls from 97 to 54 %",
     ),
-    FloatRule("TapNorm", "a group norm's statistics, squares among them, need more than 8 bits"),
     FloatRule(
-        "TapSum",
+        local_convolution.TapNorm,
+        "a group norm's statistics, squares among them, need more than 8 bits",
+    ),
+    FloatRule(
+        local_convolution.TapSum,
         "nine rounded products and eight rounded sums cost 6 dB in a layer, and time: float "
         "products are faster",
     ),
     FloatRule(
-        "ContextMeans",
+        ContextMeans,
         "on the scale of a map its mean has a few steps, and it decides how much "
         "of either context is taken",
     ),
-    FloatRule("ContextMix", "a rounded product before a rounded sum costs 3 dB in a layer"),
+    FloatRule(ContextMix, "a rounded product before a rounded sum costs 3 dB in a layer"),
 )
 
 
