@@ -15,6 +15,9 @@ STEPS = 12  # from the largest value down to the smallest clip, and again within
 SMALLEST_CLIP = 0.005  # of the largest value
 SMALLEST_SHARE = 1e-3  # of the mean energy: an image that is all but zero does not decide
 TINY = 1e-30
+# Of an activation that is zero for every image (a ReLU that never opens): any range holds it, but
+# XNNPACK loads no layer whose result has a step 256 times smaller than its products.
+RANGE_OF_ZEROS = 1.0
 
 
 class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[misc]  # no types there
@@ -53,6 +56,8 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
         if not self.samples:
             raise ValueError("an activation was never observed: calibrate before converting")
         low, high = best_range(self.samples, self.quant_max - self.quant_min)
+        if low == high:
+            high = torch.tensor(RANGE_OF_ZEROS)
         scale, zero_point = self._calculate_qparams(low, high)
         return scale, zero_point
 

@@ -8,6 +8,7 @@ from torchao.quantization.pt2e import PlaceholderObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec, Quantizer
 
+from quantize.biases import fit_biases
 from quantize.observers import RelativeErrorObserver, WeightObserver
 from quantize.recipe import Activations
 
@@ -62,6 +63,7 @@ def quantize(
             progress()
     quantized = convert_pt2e(prepared)
     drop_saturated_relu(quantized)
+    fit_biases(quantized)
     return quantized
 
 

@@ -29,13 +29,14 @@ PLANS = {"request.py", "plan.py"}
 ROOMS: dict[str, set[str]] = {
     "artifact": set(),
     "progress.py": set(),
+    "waiting_threads.py": set(),
     "target.py": {"artifact", "targets"},
     "runner.py": {"runners"},
     "coreml_family.py": {"target.py"},
     "targets": {"target.py", "coreml_family.py"},
     "interpret": {"runners"},
     "lowering": {"artifact", "target.py", "interpret"},
-    "runners": {"artifact", "runner.py", "lowering"},
+    "runners": {"artifact", "runner.py", "lowering", "waiting_threads.py"},
     "request.py": set(),
     "plan.py": CONTRACTS | {"request.py"},
     "prove": CONTRACTS | {"lowering"},
@@ -44,7 +45,16 @@ ROOMS: dict[str, set[str]] = {
     "profile": CONTRACTS | {"request.py", "pipeline.py", "runners"},
     "report": {"artifact", "prove", "progress.py"},
     "command_line": CONTRACTS
-    | {"request.py", "pipeline.py", "prove", "profile", "report", "targets", "lowering"},
+    | {
+        "request.py",
+        "pipeline.py",
+        "prove",
+        "profile",
+        "report",
+        "targets",
+        "waiting_threads.py",
+        "lowering",
+    },
     "__main__.py": {"command_line"},
 }
 HEAVY = ("executorch", "coremltools")  # imported inside the functions that need them ...

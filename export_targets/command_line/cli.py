@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,6 @@ MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options
 
 app = typer.Typer(
     name="edgeform",
-    help="Turn a CoTNet or Conformer checkpoint into files that run on a phone, and prove them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +41,22 @@ Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
 Trust = Annotated[
     bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
 ]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"edgeform {version('edgeform')}")
+        raise typer.Exit
+
+
+@app.callback()
+def edgeform(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Turn a CoTNet or Conformer checkpoint into files that run on a phone, and prove them."""
 
 
 @app.command("list")

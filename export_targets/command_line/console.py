@@ -19,9 +19,12 @@ from typing import Any, NoReturn
 import typer
 
 from edge_models.errors import InputError, RunnerError
+from export_targets.waiting_threads import sleep_while_waiting
 
 # Loggers, "" being the root of all.
 CHATTY = ("", "torch", "torch.utils._pytree", "torchao", "executorch", "coremltools")
+STDERR = 2  # its number
+OUT_OF_MEMORY = "can't allocate memory"  # what torch says, in a RuntimeError
 DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 FAULT = "This is a fault of edgeform: nothing was replaced, and --debug shows where it is."
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
@@ -32,12 +35,12 @@ def run(app: typer.Typer) -> NoReturn:
     atexit.register(gc.freeze)  # else the graphs are searched for cycles at the end: 2 s
     arguments = sys.argv[1:]
     as_json, debug = "--json" in arguments, "--debug" in arguments
+    _check_streams()
+    sleep_while_waiting()
     if not debug:
         _quiet_libraries()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a name of a file need not be text
-            stream.reconfigure(errors="backslashreplace")
     try:
+        _check_working_directory()
         code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
@@ -55,12 +58,37 @@ def run(app: typer.Typer) -> NoReturn:
     sys.exit(code)
 
 
+def _check_streams() -> None:
+    """Ends the program where stdout is closed; a closed stderr goes nowhere."""
+    if sys.stderr is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
+        sys.stderr = open(STDERR, "w", encoding="utf-8")  # noqa: SIM115  until the end
+    if sys.stdout is None:
+        print("Stdout is closed: there is no place for the result.", file=sys.stderr)
+        print("Leave it open, or send it elsewhere: > FILE.", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name of a file need not be text
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109  asked for its error
+    except FileNotFoundError as error:
+        raise InputError(
+            "The working directory no longer exists.", "Change to another: cd DIRECTORY."
+        ) from error
+
+
 def _explained(error: Exception) -> tuple[str, str]:
     """What is wrong, and the remedy."""
     if isinstance(error, InputError):
         return error.what, error.remedy
     if isinstance(error, RunnerError):
         return f"The saved file does not run: {error}.", "Nothing was replaced."
+    if isinstance(error, MemoryError) or OUT_OF_MEMORY in str(error):
+        return "There is not enough memory.", "End other programs, or use a smaller --batch."
     if isinstance(error, ImportError):
         return f"{error}.", "`edgeform doctor` says what is missing here."
     if isinstance(error, OSError):
