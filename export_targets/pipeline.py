@@ -22,7 +22,7 @@ from export_targets.progress import Reporter
 from export_targets.prove.hops import judge
 from export_targets.prove.layer_errors import LayerError, layer_errors
 from export_targets.request import BuildRequest
-from export_targets.runner import runner_named
+from export_targets.runner import RunnerError, runner_named
 from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
 
@@ -59,6 +59,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     loaded = _loaded(asked, reporter)
     labels = read_labels(asked, loaded.classes)
     plan = settle(asked, labels)
+    failed = plan.out.with_name(f"{plan.out.name}.failed")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
     golden = plan.inputs(images.golden)
@@ -85,7 +86,11 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
-        logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
+        try:
+            logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
+        except RunnerError as error:
+            replacement.set_aside(folder, failed, str(error))
+            raise RunnerError(f"{error}; it is in {failed}", error.remedy) from error
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
             write_golden(folder, plan, images.golden, given, logits, labels)
@@ -98,8 +103,10 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
                 source, by = images.golden.source, plan.target.runner
                 parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
                 artifact.write_parity(folder, parity)
-            place = plan.out.with_name(f"{plan.out.name}.failed") if problems else plan.out
+            place = failed if problems else plan.out
             replacement.publish(folder, place)
+            if not problems:
+                replacement.remove(failed)  # of an earlier build
     return BuildResult(place, manifest, parity, problems)
 
 
