@@ -60,7 +60,7 @@ def verify(
     if device_hop(manifest, chosen.name) is not None:
         own = runner_named(target.runner, target.name)
         logits[OWN_RUNNER] = (
-            artifact.logits("expected")
+            artifact.logits("file")
             if images is None
             else saved_logits(artifact, own, inputs, reporter)
         )
@@ -155,8 +155,4 @@ def _lowered_logits(artifact: Artifact, inputs: Tensor) -> Tensor:
 
 
 def _stored_logits(artifact: Artifact) -> dict[str, Tensor]:
-    return {
-        "reference": artifact.logits("reference"),
-        "edge": artifact.logits("edge"),
-        "quantized": artifact.logits("lowered"),
-    }
+    return {name: artifact.logits(name) for name in ("reference", "edge", "quantized")}
