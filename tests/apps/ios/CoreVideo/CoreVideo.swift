@@ -1,3 +1,5 @@
+// swift-format-ignore-file
+
 // Of developer.apple.com/documentation/corevideo: cvpixelbuffercreate, cvpixelbufferlockbaseaddress,
 // cvpixelbuffergetbaseaddress, cvpixelbuffergetbytesperrow.
 

@@ -58,7 +58,8 @@ public struct RemoteRuns: Sendable {
   public func answer(_ request: RemoteRequest) async throws {
     let inputs = documents.appendingPathComponent("runs/\(request.run)")
     let results = documents.appendingPathComponent("results/\(request.run)")
-    try? FileManager.default.removeItem(at: results.deletingLastPathComponent())  // of earlier runs
+    // what earlier runs left; it is no matter if that is held
+    try? FileManager.default.removeItem(at: results.deletingLastPathComponent())
     try FileManager.default.createDirectory(at: results, withIntermediateDirectories: true)
     var said: [String: String] = [:]
     do {
