@@ -86,11 +86,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
-        try:
-            logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
-        except RunnerError as error:
-            replacement.set_aside(folder, failed, str(error))
-            raise RunnerError(f"{error}; it is in {failed}", error.remedy) from error
+        logits |= _saved_logits(plan, folder, given, failed, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
             write_golden(folder, plan, images.golden, given, logits, labels)
@@ -180,8 +176,12 @@ def _with_weights(
     return changed
 
 
-def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -> dict[str, Tensor]:
-    """Of the saved file on the target's runner, and on its exact one where a gate asks for it."""
+def _saved_logits(
+    plan: Plan, folder: Path, inputs: Tensor, failed: Path, reporter: Reporter
+) -> dict[str, Tensor]:
+    """Of the saved file on the target's runner, and on its exact one where a gate asks for it. A
+    file that does not run is left in ``failed``.
+    """
     names = {"file": plan.target.runner}
     if plan.target.gates[plan.recipe.name].exact is not None:
         names["exact"] = plan.target.exact_runner
@@ -189,7 +189,11 @@ def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -
     for program, name in names.items():
         runner = runner_named(name, plan.target.name)
         with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
-            logits[program] = runner.run(model, inputs, advance)
+            try:
+                logits[program] = runner.run(folder / plan.target.file, inputs, advance)
+            except RunnerError as error:
+                replacement.set_aside(folder, failed, str(error))
+                raise RunnerError(f"{error}; it is in {failed}", error.remedy) from error
     return logits
 
 
