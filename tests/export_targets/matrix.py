@@ -109,7 +109,11 @@ class Matrix:
         manifest = result.manifest
         assert bool(manifest.float_modules) == recipe_named(manifest.recipe).quantized
         for module in manifest.float_modules:
-            assert module.rule
+            target = target_named(manifest.target.name)
+            named = {rule.name for rule in target.float_rules}
+            named |= {rule.name for rule in model_spec(manifest.model.name).float_rules}
+            assert module.rule.partition(":")[0] in {target.name, *named}
+            assert target.int8_operators or module.rule.partition(":")[0] != target.name
             assert sum(module.operators.values()) > 0
 
     def test_a_rule_stands_only_in_artifacts_of_its_recipe(self, result: BuildResult) -> None:
