@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge import edge_form
-from edge_models.images import to_pixels
+from edge_models.images import normalize
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets.artifact import folder as artifact
@@ -58,10 +58,12 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     loaded = _loaded(plan, reporter)
     labels = read_labels(plan, loaded.classes)
     plan = settle(plan, labels)
+    reporter.note(f"Preprocessing: {plan.input_section().preprocessing()}")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
-    golden = plan.inputs(images.golden)
-    given = to_pixels(golden, plan.spec.input) if plan.takes_image else golden  # to the saved file
+    pixels = plan.batches(images.golden)
+    golden = normalize(pixels, plan.spec.input)
+    given = pixels.float() if plan.takes_image else golden  # to the saved file
 
     reference = SingleOutput(loaded.module, request.heads).eval()
     with reporter.stage("Reference logits"):
@@ -96,7 +98,7 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
         logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, program, lowered.operators, layers)
-            write_golden(folder, plan, images.golden, given, logits, labels)
+            write_golden(folder, pixels, given, logits, labels)
             manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
@@ -165,7 +167,8 @@ def _quantize(
 ) -> torch.fx.GraphModule:
     from quantize.pt2e import quantize
 
-    inputs: Tensor | tuple[()] = plan.inputs(calibration) if calibration is not None else ()
-    with reporter.steps("Calibration", len(inputs)) as advance:
+    pixels: Tensor | tuple[()] = plan.batches(calibration) if calibration is not None else ()
+    inputs = (normalize(batch, plan.spec.input) for batch in pixels)
+    with reporter.steps("Calibration", len(pixels)) as advance:
         quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
         return quantize(program.module(), quantizer, inputs, advance)

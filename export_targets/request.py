@@ -26,6 +26,10 @@ class BuildRequest:
     calibration_samples: int = DEFAULT_SAMPLES
     size: tuple[int, int] | None = None
     batch: int = 1
+    mean: tuple[float, float, float] | None = None  # of RGB in [0, 1], as std
+    std: tuple[float, float, float] | None = None
+    crop: float | None = None  # the crop's share of the resized image's shorter side
+    interpolation: str | None = None
     labels: str | Path | None = None
     heads: Heads = "mean"
     form: Form = "edge"

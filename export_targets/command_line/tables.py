@@ -80,7 +80,7 @@ def evaluation(report: "EvaluationReport") -> None:
     rows = [
         [p.program, f"{p.top1:.2%}", f"{p.top5:.2%}", f"{p.agreement:.2%}"] for p in report.programs
     ]
-    title = f"{report.artifact} on {report.samples} images of {report.images}"
+    title = f"{report.artifact} on {report.samples} of {report.found} images of {report.images}"
     _table(title, ["program", "top-1", "top-5", "agreement with FP32"], rows)
 
 
