@@ -5,7 +5,7 @@
     request = edgeform.BuildRequest("digits_cotnet", "xnnpack", recipe="int8", out="digits")
     built = edgeform.build(request)
     for hop in edgeform.verify(built.folder).report.hops:
-        print(hop.name, hop.sqnr_db, hop.top1_agreement, hop.passed)
+        print(hop.name, hop.sqnr_db, hop.top1_agreement, hop.status)
 
 Importing this module loads no library; the first use of a name does. Nothing is printed unless
 ``progress`` is asked for, and nothing of the caller's process is changed. Every function raises

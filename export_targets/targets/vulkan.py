@@ -42,7 +42,7 @@ FLOAT_RULES = (
 )
 
 
-# Each gate stands below what was measured (tests/README.md) and above what a fault gives.
+# Each gate stands below what was measured (docs/measurements.md) and above what a fault gives.
 EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
 # The runtime's GELU is the tanh form: 78 dB for a Conformer; without one over 100.
 FP32_LOWER_GATE = Gate(min_sqnr_db=70.0, min_top1_agreement=1.0)

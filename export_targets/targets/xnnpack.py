@@ -16,7 +16,7 @@ from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.target import Gates, Target
 
-# Chosen by measurement on CoTNet-50 and Conformer-S; tests/README.md has the table.
+# Chosen by measurement on CoTNet-50 and Conformer-S; docs/measurements.md has the table.
 FORMS = Forms(
     stem=stem.StemByColumnPairs,
     softmax_mean=softmax_mean.SoftmaxByPool,
@@ -53,7 +53,7 @@ FLOAT_RULES = (
 )
 
 
-# Each gate stands below what was measured (tests/README.md) and above what a fault gives.
+# Each gate stands below what was measured (docs/measurements.md) and above what a fault gives.
 EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)  # measured 123 to 137 dB
 FLOAT_LOWER_GATE = Gate(min_sqnr_db=90.0, min_top1_agreement=1.0)  # measured 118 to 131 dB
 # The trained models for digits: 37 to 42 dB on their 16 golden images, each with top-1 1.000 where
@@ -64,7 +64,7 @@ INT8_GATE = Gate(min_sqnr_db=15.0, min_top1_agreement=0.8)
 INT8_LOWER_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
 # The same file on ARM64 and on x86-64. FP32: measured 131 to 137 dB. INT8: CoTNet-50 and the models
 # for digits equal to the bit; in Conformer-Ti (37 dB) the float mean of a layer norm differs first,
-# in its last bits, and a later product by one step of INT8 (tests/README.md, ARM64).
+# in its last bits, and a later product by one step of INT8 (docs/measurements.md, ARM64).
 FLOAT_DEVICE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
 INT8_DEVICE_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
 FP32_GATES = Gates(EDGE_GATE, None, FLOAT_LOWER_GATE, FLOAT_LOWER_GATE, FLOAT_DEVICE_GATE)

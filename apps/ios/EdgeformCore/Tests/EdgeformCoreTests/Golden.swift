@@ -11,6 +11,13 @@ enum Golden {
 
   static var artifact: URL { folder.appendingPathComponent("artifact") }
 
+  /// Where tests leave what the Python side reads.
+  static var written: URL {
+    URL(
+      fileURLWithPath: ProcessInfo.processInfo.environment["EDGEFORM_WRITTEN"]
+        ?? "make ios-test names a folder in EDGEFORM_WRITTEN")
+  }
+
   static func data(_ path: String) throws -> Data {
     try Data(contentsOf: folder.appendingPathComponent(path))
   }
@@ -27,6 +34,17 @@ enum Golden {
     let folder = parent.appendingPathComponent("artifact")
     try FileManager.default.copyItem(at: artifact, to: folder)
     return folder
+  }
+}
+
+/// An image file of three bytes a pixel beside its size.
+struct StoredImage: Decodable {
+  let path: String
+  let width: Int
+  let height: Int
+
+  func read() throws -> RgbImage {
+    try RgbImage(width: width, height: height, bytes: Array(Golden.data(path)))
   }
 }
 
