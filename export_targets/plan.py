@@ -213,6 +213,7 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
         golden=GOLDEN_SAMPLES * request.batch,
         seed=request.seed,
         strict=request.strict,
+        folder_golden=request.golden_images,
     )
     total = wanted.calibration + wanted.golden if source not in (None, SYNTHETIC) else 0
     with reporter.steps("Images", total) as advance:

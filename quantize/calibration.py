@@ -52,7 +52,8 @@ class ImageSets:
 @dataclass(frozen=True)
 class Wanted:
     """How many images of which size (H, W), by which seed. ``strict``: one that cannot be read is
-    refused.
+    refused. ``folder_golden``: whether a folder's images may be golden ones, which the artifact
+    keeps.
     """
 
     size: Size
@@ -60,6 +61,7 @@ class Wanted:
     golden: int
     seed: int
     strict: bool = False
+    folder_golden: bool = True
 
 
 def image_sets(
@@ -132,13 +134,19 @@ def _from_folder(
             "Put some hundred images of the kind the model will see there; JPEG or PNG.",
         )
     order = np.random.default_rng(wanted.seed).permutation(len(listed.paths))
-    held_out = wanted.golden if len(listed.paths) >= 2 * wanted.golden else 0
+    shares = wanted.folder_golden and len(listed.paths) >= 2 * wanted.golden
+    held_out = wanted.golden if shares else 0
     chosen = [listed.paths[i] for i in order[: wanted.calibration + held_out]]
     reader = CropReader(folder, len(chosen), spec.input, wanted.size, wanted.strict)
     read = reader.read_all(chosen, progress)
     source = f"folder {folder.name}"
     notes = (*listed.notes(folder.name), *reader.notes())
     held, rest = read[:held_out], read[held_out:]
+    if held:
+        kept = (
+            f"{folder.name}: {len(held)} photographs are stored in the artifact as golden images, "
+        )
+        notes += (f"{kept}shown in its report and copied to a phone; --no-golden-images: none",)
     calibration = Images(source, _stacked(rest, wanted.size), notes, len(reader.unreadable))
     if not held:
         return ImageSets(calibration, own_images(spec, wanted))

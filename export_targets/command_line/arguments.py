@@ -14,12 +14,17 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
 StrictImages = Annotated[bool, typer.Option("--strict", help="Stop at an unreadable image.")]
+RunnerName = Annotated[str | None, typer.Option("--runner", help="Default: the target's own.")]
 Trust = Annotated[
     bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
 ]
 
 Calibration = Annotated[
     str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
+]
+NoGoldenImages = Annotated[
+    bool,
+    typer.Option("--no-golden-images", help="Keep no photograph of --calibration in the artifact."),
 ]
 Seed = Annotated[
     int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")

@@ -23,8 +23,10 @@ from export_targets.command_line.arguments import (
     Interpolation,
     Json,
     Mean,
+    NoGoldenImages,
     NoVerify,
     OutputKind,
+    RunnerName,
     Seed,
     Std,
     Strict,
@@ -101,6 +103,7 @@ def build(
     strict: Strict = False,
     calibration: Calibration = None,
     calibration_samples: Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)] = 128,
+    no_golden_images: NoGoldenImages = False,
     size: Annotated[str | None, typer.Option(help="H or HxW in pixels, multiples of 32.")] = None,
     batch: Annotated[int, typer.Option(min=1)] = 1,
     mean: Mean = None,
@@ -134,6 +137,7 @@ def build(
         strict=strict,
         calibration=calibration,
         calibration_samples=calibration_samples,
+        golden_images=not no_golden_images,
         size=size_in_pixels(size),
         batch=batch,
         mean=colour(mean),
@@ -159,7 +163,7 @@ def build(
 def verify(
     artifact: Path,
     images: Images = None,
-    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    runner: RunnerName = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
@@ -182,7 +186,7 @@ def profile(
     baseline: Annotated[
         str | None, typer.Option(help="published: build and measure that form too.")
     ] = None,
-    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    runner: RunnerName = None,
     iterations: Annotated[int, typer.Option(min=1, max=MAX_ITERATIONS)] = 120,
     warmup: Annotated[int, typer.Option(min=0, max=MAX_ITERATIONS)] = 10,
     threads: Annotated[
@@ -227,7 +231,7 @@ def evaluate(
     class_order: Annotated[
         str | None, typer.Option(help="Of folders that are no labels: natural or sorted.")
     ] = None,
-    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    runner: RunnerName = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
@@ -243,6 +247,24 @@ def evaluate(
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
     if report.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)
+    return DONE
+
+
+@app.command()
+def classify(
+    artifact: Path,
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    runner: RunnerName = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """The five most probable classes of each image, by the saved file."""
+    with loading():
+        from export_targets.prove.classify import classify as run
+
+    found = run(artifact, images, runner, stderr_reporter())
+    document = [row.model_dump(mode="json") for row in found]
+    print_result(document, as_json, lambda: show.classifications(found))
     return DONE
 
 

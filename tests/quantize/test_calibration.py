@@ -76,6 +76,24 @@ def test_small_folder_serves_golden_images_too(tmp_path: Path) -> None:
     assert not set(pixels(sets.calibration)) & set(pixels(sets.golden))
 
 
+def test_that_photographs_are_kept_is_said(tmp_path: Path) -> None:
+    sets = choose(fill(tmp_path, 40))
+    assert sets.calibration is not None
+    (note,) = [note for note in sets.calibration.notes if "golden" in note]
+    assert "4 photographs are stored in the artifact" in note
+    assert "--no-golden-images" in note
+
+
+def test_no_photograph_is_kept_where_that_is_not_wanted(tmp_path: Path) -> None:
+    wanted = Wanted((64, 64), 12, 4, 0, folder_golden=False)
+    sets = image_sets(model_spec(PUBLISHED), str(fill(tmp_path, 40)), wanted, lambda: None)
+    assert sets.calibration is not None
+    assert "scikit-learn" in sets.golden.source
+    assert (len(sets.calibration.crops), len(sets.golden.crops)) == (12, 4)
+    assert not set(pixels(sets.golden)) & set(pixels(sets.calibration))
+    assert not any("golden" in note for note in sets.calibration.notes)
+
+
 @pytest.mark.parametrize("name", [PUBLISHED, *DIGITS])
 def test_folder_too_small_to_share_is_calibrated_on_whole(name: str, tmp_path: Path) -> None:
     sets = choose(fill(tmp_path, 7), name=name)

@@ -21,7 +21,17 @@ pytestmark = pytest.mark.usefixtures("runner_here")
 
 ROOT = Path(cli.__file__).parent.parent.parent
 BUILD = ("build", SMALL, "--target", "xnnpack")
-COMMANDS = ["list", "build", "verify", "profile", "evaluate", "report", "doctor", "demo"]
+COMMANDS = [
+    "list",
+    "build",
+    "verify",
+    "profile",
+    "evaluate",
+    "classify",
+    "report",
+    "doctor",
+    "demo",
+]
 # arguments, what must be named, what the remedy must offer
 BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "model": (("build", "resnet", "--target", "xnnpack"), "'resnet'", list(model_specs())),
