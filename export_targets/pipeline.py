@@ -58,13 +58,11 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     loaded = _loaded(plan, reporter)
     labels = read_labels(plan, loaded.classes)
     plan = settle(plan, labels)
-    reporter.note(f"Preprocessing: {plan.input_section().preprocessing()}")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
     pixels = plan.batches(images.golden)
     golden = normalize(pixels, plan.spec.input)
     given = pixels.float() if plan.takes_image else golden  # to the saved file
-
     reference = SingleOutput(loaded.module, request.heads).eval()
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(reference, golden)}

@@ -201,8 +201,9 @@ def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
 
 
 def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
-    """Read the calibration and golden images of a plan, and report files that cannot be read."""
+    """Read the calibration and golden images of a plan, and report how, and what cannot be read."""
     request = plan.request
+    reporter.note(f"Preprocessing: {plan.input_section().preprocessing()}")
     source = None if request.calibration is None else str(request.calibration)
     if source is not None and not plan.recipe.needs_calibration:
         reporter.note(f"{plan.recipe.name} needs no calibration: {source} is not read")

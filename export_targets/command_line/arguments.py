@@ -1,12 +1,17 @@
 """The options that commands share or that need words, and how their texts are read."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edge_models.errors import InputError
+
+if TYPE_CHECKING:
+    from export_targets.request import BuildRequest
 
 MAX_SEED = 2**63 - 1
 
@@ -53,6 +58,26 @@ NoVerify = Annotated[
     bool, typer.Option("--no-verify", help="Leave the gates out: nothing is proved.")
 ]
 Deployment = Annotated[str | None, typer.Option(help="Core ML: iOS16, iOS17 or iOS18.")]
+
+
+def build_request(given: Mapping[str, Any]) -> "BuildRequest":
+    """What the arguments of ``build`` ask for, by their names there. Raises InputError for a text
+    that is none of its kind; whether names exist is for the plan to say.
+    """
+    from export_targets.request import BuildRequest
+
+    read: dict[str, Any] = {
+        "golden_images": not given["no_golden_images"],
+        "size": size_in_pixels(given["size"]),
+        "mean": colour(given["mean"]),
+        "std": colour(given["std"]),
+        "verify": not given["no_verify"],
+        "options": target_options(
+            given["input_kind"], given["output"], given["minimum_deployment"]
+        ),
+    }
+    names = {field.name for field in fields(BuildRequest)} - read.keys()
+    return BuildRequest(**{name: given[name] for name in names}, **read)
 
 
 def target_options(

@@ -33,9 +33,7 @@ from export_targets.command_line.arguments import (
     StrictImages,
     Trust,
     WeightsKey,
-    colour,
-    size_in_pixels,
-    target_options,
+    build_request,
 )
 from export_targets.command_line.console import (
     DONE,
@@ -95,6 +93,7 @@ def list_(
 
 @app.command()
 def build(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="A model of `edgeform list models`.")],
     target: Annotated[str, typer.Option(help="A target of `edgeform list targets`.")],
     recipe: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
@@ -126,33 +125,8 @@ def build(
     """Checkpoint -> artifact folder, then verify."""
     with loading():
         from export_targets.pipeline import build as run
-        from export_targets.request import BuildRequest
 
-    request = BuildRequest(  # ``resolve`` checks the names
-        model=model,
-        target=target,
-        recipe=recipe,
-        checkpoint=checkpoint,
-        weights=weights,
-        strict=strict,
-        calibration=calibration,
-        calibration_samples=calibration_samples,
-        golden_images=not no_golden_images,
-        size=size_in_pixels(size),
-        batch=batch,
-        mean=colour(mean),
-        std=colour(std),
-        crop=crop,
-        interpolation=interpolation,
-        labels=labels,
-        heads=heads,  # type: ignore[arg-type]
-        form=form,  # type: ignore[arg-type]
-        seed=seed,
-        out=out,
-        force=force,
-        verify=not no_verify,
-        options=target_options(input_kind, output, minimum_deployment),
-    )
+    request = build_request(context.params)
     with collector_off():
         result = run(request, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.build(result))
