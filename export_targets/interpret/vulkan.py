@@ -1,5 +1,5 @@
-"""The Vulkan delegate of a saved ``.pte`` run on the CPU: see ``run``. As a module, a process of
-its own.
+"""The Vulkan delegate of a saved ``.pte`` run on the CPU: see ``run``. ``load`` is for a process
+of its own.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from export_targets.interpret.refusal import RefusedError
 from export_targets.interpret.vk.execute import Storage, execute
 from export_targets.interpret.vk.graph import Graph
 from export_targets.interpret.vk.read import read_delegate
-from export_targets.runners.processes.child import answer
 
 
 def run(graph: Graph, sample: Tensor, storage: Storage = "declared") -> Tensor:
@@ -40,7 +39,3 @@ def load(model: Path) -> Callable[[Tensor], Tensor]:
             raise SystemExit(f"refused: {error}") from error
 
     return forward
-
-
-if __name__ == "__main__":
-    answer(load)

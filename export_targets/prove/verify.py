@@ -66,7 +66,7 @@ def verify(
     if device_hop(manifest, chosen.name) is not None:
         own = runner_named(target.runner, target.name)
         logits[OWN_RUNNER] = (
-            artifact.logits("expected")
+            artifact.logits("file")
             if images is None
             else _saved_logits(artifact, own, inputs, reporter)
         )
@@ -147,8 +147,4 @@ def fresh_logits(
 
 
 def _stored_logits(artifact: Artifact) -> dict[str, Tensor]:
-    return {
-        "reference": artifact.logits("reference"),
-        "edge": artifact.logits("edge"),
-        "quantized": artifact.logits("lowered"),
-    }
+    return {name: artifact.logits(name) for name in ("reference", "edge", "quantized")}

@@ -30,7 +30,7 @@ def execute(serial: str | None, model: Path, inputs: Tensor, advance: Callable[[
         run.start("SelfTestActivity", {"samples": len(inputs)})
         run.wait(len(inputs), advance)
         run.phone.pull(run.results, results)
-        shape = artifact.logits("expected").shape[1:]
+        shape = artifact.logits("file").shape[1:]
         paths = [results / f"logits_{index}.f32" for index in range(len(inputs))]
         return torch.stack([_logits(path, shape) for path in paths])
 
