@@ -11,6 +11,7 @@ from torch import Tensor
 from edge_models.catalog import model_spec
 from edge_models.checkpoint import LoadedModel
 from edge_models.errors import InputError
+from edge_models.images import normalize
 from edge_models.reference.heads import HEADS
 from edge_models.registry import named
 from edge_models.spec import INTERPOLATIONS, SMALLEST_CROP, FloatRule, InputSpec, ModelSpec
@@ -55,6 +56,11 @@ class Plan:
         """Crops as uint8 (samples, B, 3, H, W); images that fill no batch are left out."""
         batch = self.request.batch
         return images.crops[: len(images.crops) // batch * batch].unflatten(0, (-1, batch))
+
+    def inputs(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels (..., 3, H, W) as the reference takes them, and as the saved file does."""
+        normalized = normalize(pixels, self.spec.input)
+        return normalized, pixels.float() if self.takes_image else normalized
 
     @property
     def takes_image(self) -> bool:

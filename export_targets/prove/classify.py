@@ -12,6 +12,7 @@ from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.progress import Reporter
 from export_targets.prove import programs
 from export_targets.prove.evaluate import MOST_IMAGES, one_head
+from export_targets.prove.verify import saved_logits
 from export_targets.runner import runner_named
 from export_targets.target import target_named
 
@@ -40,7 +41,9 @@ class Classification(BaseModel):
 def classify(
     folder: Path, images: Sequence[Path], runner: str | None, reporter: Reporter
 ) -> tuple[Classification, ...]:
-    """Run an artifact's saved file on image files. Raises InputError for one that is none."""
+    """Run an artifact's saved file on image files. Raises InputError for one that is none,
+    RunnerError where the file does not run.
+    """
     artifact = open_artifact(folder)
     spec = artifact.manifest.input.spec
     reader = CropReader(folder, len(images), spec, spec.size, strict=True)
@@ -72,6 +75,5 @@ def _logits(artifact: Artifact, pixels: Tensor, runner: str | None, reporter: Re
     count, batch = len(pixels), artifact.manifest.input.shape[0]
     filled = torch.cat([pixels, pixels[-1:].expand(-count % batch, -1, -1, -1)])
     inputs = programs.given(artifact, filled).unflatten(0, (-1, batch))
-    with reporter.steps(f"Saved file on the runner {chosen.name}", len(inputs)) as advance:
-        logits = programs.saved_logits(artifact, chosen, inputs, advance)
+    logits = saved_logits(artifact, chosen, inputs, reporter)
     return one_head(logits, len(filled))[:count]

@@ -217,8 +217,8 @@ def artifact_programs(artifact: Artifact, runner: str, trust_graphs: bool) -> di
     result = {"reference": eagerly(lambda inputs: run_eager(module, inputs))}
     if trust_graphs:
         result["quantized"] = eagerly(programs.quantized(artifact))
-    result["file"] = lambda pixels, advance: programs.saved_logits(
-        artifact, chosen, programs.given(artifact, pixels), advance
+    result["file"] = lambda pixels, advance: chosen.run(
+        artifact.model, programs.given(artifact, pixels), advance
     )
     return result
 

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from edge_models.catalog import model_spec
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge import edge_form
-from edge_models.errors import InputError, RunnerError
+from edge_models.errors import InputError
 from edge_models.images import normalize
 from edge_models.reference.heads import SingleOutput, run_eager
 from edge_models.spec import ModelSpec
 from export_targets.artifact import folder as artifacts
 from export_targets.artifact.folder import Artifact
-from export_targets.runner import Runner
 from export_targets.target import target_named
 
 
@@ -84,13 +83,3 @@ def given(artifact: Artifact, pixels: Tensor) -> Tensor:
     if artifact.manifest.input.normalization == "model":
         return pixels.float()
     return normalized(artifact, pixels)
-
-
-def saved_logits(
-    artifact: Artifact, runner: Runner, inputs: Tensor, advance: Callable[[], None]
-) -> Tensor:
-    """Logits of the saved file, (samples, rows, classes). Raises InputError if it does not run."""
-    try:
-        return runner.run(artifact.model, inputs, advance)
-    except RunnerError as error:
-        raise InputError(f"{error}.", "Build the artifact again.") from error

@@ -59,16 +59,16 @@ def verify(
         normalized = programs.normalized(artifact, read.pixels)
         logits, absent = fresh_logits(artifact, normalized, trust_graphs, reporter)
         inputs = programs.given(artifact, read.pixels)
-    logits["file"] = _saved_logits(artifact, chosen, inputs, reporter)
+    logits["file"] = saved_logits(artifact, chosen, inputs, reporter)
     if target.gates[manifest.recipe].exact is not None:
         exact = runner_named(target.exact_runner, target.name)
-        logits["exact"] = _saved_logits(artifact, exact, inputs, reporter)
+        logits["exact"] = saved_logits(artifact, exact, inputs, reporter)
     if device_hop(manifest, chosen.name) is not None:
         own = runner_named(target.runner, target.name)
         logits[OWN_RUNNER] = (
             artifact.logits("file")
             if images is None
-            else _saved_logits(artifact, own, inputs, reporter)
+            else saved_logits(artifact, own, inputs, reporter)
         )
     report, problems = judge(
         manifest, chosen.name, source, logits, absent, held_delegation(artifact)
@@ -76,9 +76,10 @@ def verify(
     return Verification(report, problems)
 
 
-def _saved_logits(artifact: Artifact, runner: Runner, inputs: Tensor, reporter: Reporter) -> Tensor:
+def saved_logits(artifact: Artifact, runner: Runner, inputs: Tensor, reporter: Reporter) -> Tensor:
+    """Logits of the saved file, (samples, rows, classes). Raises RunnerError if it does not run."""
     with reporter.steps(f"Saved file on the runner {runner.name}", len(inputs)) as advance:
-        return programs.saved_logits(artifact, runner, inputs, advance)
+        return runner.run(artifact.model, inputs, advance)
 
 
 def held_delegation(artifact: Artifact) -> Delegation:

@@ -81,7 +81,9 @@ def test_the_threads_do_not_change_under_a_model(
     subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", str(tmp_path)], check=True, stdout=subprocess.DEVNULL)
     command = [str(tmp_path / "embedding"), str(built().folder), str(damaged)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    ran = subprocess.run(
+        command, capture_output=True, errors="replace", check=False, timeout=120
+    )  # the runtime prints what it finds in a damaged file
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

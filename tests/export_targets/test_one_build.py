@@ -79,13 +79,13 @@ cli.main()
 CHILD = """
 import subprocess, sys
 from export_targets.command_line import cli
-from export_targets.prove import programs
+from export_targets.prove import verify
 
 def run(*_):
     print("waiting", file=sys.stderr, flush=True)
     subprocess.run(["sleep", "600"], stdout=subprocess.PIPE)
 
-programs.saved_logits = run
+verify.saved_logits = run
 cli.main()
 """
 REAL = """
