@@ -235,6 +235,26 @@ def test_views_of_one_storage_are_read_once(legacy: bool, tmp_path: Path) -> Non
     assert_same(load_reference(model_spec(COTNET), path).module.state_dict(), tensors)
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_weights_in_numpys_arrays_load(legacy: bool, protocol: int, tmp_path: Path) -> None:
+    tensors, path = state_dict(COTNET), tmp_path / "numpy.pth"
+    arrays = {name: value.numpy() for name, value in tensors.items()}
+    name = max((n for n in arrays if arrays[n].ndim == 4), key=lambda n: arrays[n].size)
+    arrays[name] = np.asfortranarray(arrays[name])
+    swapped = min(n for n in arrays if arrays[n].dtype == np.float32)
+    arrays[swapped] = arrays[swapped].astype(">f4")
+    content = {"model": arrays, "curve": np.arange(4.0), "best": np.float64(81.2)}
+    torch.save(content, path, pickle_protocol=protocol, _use_new_zipfile_serialization=not legacy)
+    assert_same(load_reference(model_spec(COTNET), path).module.state_dict(), tensors)
+
+
+def test_arrays_of_objects_are_no_weights(tmp_path: Path) -> None:
+    arrays = {name: np.array([None]) for name in state_dict(COTNET)}
+    torch.save({"model": arrays}, tmp_path / "objects.pth")
+    assert "not of plain numbers" in refusal(COTNET, tmp_path / "objects.pth").what
+
+
 def test_a_zip_archive_of_something_else_is_to_be_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     with zipfile.ZipFile(path, "w") as archive:
