@@ -21,7 +21,7 @@ from export_targets.artifact import folder as artifact
 from export_targets.artifact.folder import Artifact, open_artifact, read_manifest
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
-from export_targets.prove.evaluate import evaluate
+from export_targets.prove.evaluate import Choice, evaluate
 from export_targets.prove.hops import hop_specs
 from export_targets.prove.verify import verify
 from export_targets.runner import runner_named
@@ -150,7 +150,7 @@ class Matrix:
             image = read_image(opened.folder / "golden" / f"image_{index}.png")
             expected = preprocess(image, spec.input, (64, 64))
             if opened.manifest.input.normalization == "model":
-                expected = to_pixels(expected, spec.input)
+                expected = to_pixels(image).float()
             assert torch.equal(expected, sample[0])
         for program in artifact.PROGRAMS:
             assert tuple(opened.logits(program).shape) == (16, 1, 10)
@@ -186,7 +186,7 @@ class Matrix:
     def test_held_out_digits_are_classified_as_by_the_reference(
         self, result: BuildResult, digit_folders: Path
     ) -> None:
-        report = evaluate(result.folder, digit_folders, None, False, silent_reporter())
+        report = evaluate(result.folder, Choice(digit_folders), None, False, silent_reporter())
         programs = {program.program: program for program in report.programs}
         reference, file = programs["reference"], programs["file"]
         assert report.samples == HELD_OUT
