@@ -65,4 +65,5 @@ TARGET = Target(
     float_rules=FLOAT_RULES,
     gates={"fp32": FP32_GATES, "fp16": FP16_GATES, "int8": INT8_GATES},
     lowering="vulkan",
+    int8_operators="convolutions, sums of feature maps, and linears of rows",
 )
