@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge import edge_form
-from edge_models.images import to_pixels
+from edge_models.images import normalize
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets.artifact import folder as artifact
@@ -22,7 +22,7 @@ from export_targets.progress import Reporter
 from export_targets.prove.hops import judge
 from export_targets.prove.layer_errors import LayerError, layer_errors
 from export_targets.request import BuildRequest
-from export_targets.runner import runner_named
+from export_targets.runner import RunnerError, runner_named
 from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
 
@@ -59,10 +59,11 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     loaded = _loaded(asked, reporter)
     labels = read_labels(asked, loaded.classes)
     plan = settle(asked, labels)
+    failed = plan.out.with_name(f"{plan.out.name}.failed")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
-    golden = plan.inputs(images.golden)
-    given = to_pixels(golden, plan.spec.input) if plan.takes_image else golden  # to the saved file
+    pixels = plan.batches(images.golden)
+    golden, given = plan.inputs(pixels)
 
     reference = SingleOutput(loaded.module, request.heads).eval()
     with reporter.stage("Reference logits"):
@@ -85,10 +86,10 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
-        logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
+        logits |= _saved_logits(plan, folder, given, failed, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
-            write_golden(folder, plan, images.golden, given, logits, labels)
+            write_golden(folder, pixels, given, logits, labels)
             stayed_float = represented.float_modules + lowered.float_modules
             manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
             artifact.write_manifest(folder, manifest)
@@ -98,8 +99,10 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
                 source, by = images.golden.source, plan.target.runner
                 parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
                 artifact.write_parity(folder, parity)
-            place = plan.out.with_name(f"{plan.out.name}.failed") if problems else plan.out
+            place = failed if problems else plan.out
             replacement.publish(folder, place)
+            if not problems:
+                replacement.remove(failed)  # of an earlier build
     return BuildResult(place, manifest, parity, problems)
 
 
@@ -129,7 +132,8 @@ def _represented(
         logits = {"quantized": run_eager(quantized, golden)}
     with reporter.stage("Errors of layers"):
         layers = layer_errors(floating.module(), quantized, golden)
-    stayed_float = float_modules(quantized, plan.float_rules, plan.recipe.name)
+    why = f"{plan.target.name}: INT8 is for {plan.target.int8_operators}"
+    stayed_float = float_modules(quantized, plan.float_rules, why)
     program = torch.export.export(quantized, (golden[0],))
     return Represented(program, logits, stayed_float, layers)
 
@@ -173,8 +177,12 @@ def _with_weights(
     return changed
 
 
-def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -> dict[str, Tensor]:
-    """Of the saved file on the target's runner, and on its exact one where a gate asks for it."""
+def _saved_logits(
+    plan: Plan, folder: Path, inputs: Tensor, failed: Path, reporter: Reporter
+) -> dict[str, Tensor]:
+    """Of the saved file on the target's runner, and on its exact one where a gate asks for it. A
+    file that does not run is left in ``failed``.
+    """
     names = {"file": plan.target.runner}
     if plan.target.gates[plan.recipe.name].exact is not None:
         names["exact"] = plan.target.exact_runner
@@ -182,7 +190,11 @@ def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -
     for program, name in names.items():
         runner = runner_named(name, plan.target.name)
         with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
-            logits[program] = runner.run(model, inputs, advance)
+            try:
+                logits[program] = runner.run(folder / plan.target.file, inputs, advance)
+            except RunnerError as error:
+                replacement.set_aside(folder, failed, str(error))
+                raise RunnerError(f"{error}; it is in {failed}", error.remedy) from error
     return logits
 
 
@@ -194,7 +206,8 @@ def _quantize(
 ) -> torch.fx.GraphModule:
     from quantize.pt2e import quantize
 
-    inputs: Tensor | tuple[()] = plan.inputs(calibration) if calibration is not None else ()
-    with reporter.steps("Calibration", len(inputs)) as advance:
+    pixels: Tensor | tuple[()] = plan.batches(calibration) if calibration is not None else ()
+    inputs = (normalize(batch, plan.spec.input) for batch in pixels)
+    with reporter.steps("Calibration", len(pixels)) as advance:
         quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
         return quantize(program.module(), quantizer, inputs, advance)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from export_targets.command_line.doctor import Diagnosis
     from export_targets.pipeline import BuildResult
     from export_targets.profile.profile import Profile
+    from export_targets.prove.classify import Classification
     from export_targets.prove.evaluate import EvaluationReport
 
 ABSENT = "-"
@@ -38,7 +39,7 @@ def build(result: "BuildResult") -> None:
         [
             [
                 str(result.folder),
-                str(manifest.delegation.delegates),
+                _delegates(manifest.delegation.delegates),
                 str(manifest.delegation.delegated_ops),
                 str(sum(manifest.delegation.undelegated.values())),
                 f"{total / 1e6:.2f}",
@@ -52,7 +53,7 @@ def build(result: "BuildResult") -> None:
 def parity(report: "ParityReport") -> None:
     """The hops of a parity report."""
     columns = ["hop", "from", "to", "runner", "samples", "SQNR dB", "median", "worst"]
-    columns += ["max abs", "cosine", "top-1", "constant"]
+    columns += ["max abs", "cosine", "top-1", "95 %", "constant"]
     rows = [
         [
             hop.name,
@@ -66,6 +67,7 @@ def parity(report: "ParityReport") -> None:
             _number(hop.max_abs, ".2g"),
             _number(hop.cosine, ".6f"),
             _number(hop.top1_agreement, ".3f"),
+            _ends(hop.agreement_interval),
             _number(hop.constant_agreement, ".3f"),
             f">= {hop.gate.min_sqnr_db:g} dB, {hop.gate.min_top1_agreement:g}",
             f"{hop.status} {hop.why}".strip(),
@@ -80,8 +82,18 @@ def evaluation(report: "EvaluationReport") -> None:
     rows = [
         [p.program, f"{p.top1:.2%}", f"{p.top5:.2%}", f"{p.agreement:.2%}"] for p in report.programs
     ]
-    title = f"{report.artifact} on {report.samples} images of {report.images}"
+    title = f"{report.artifact} on {report.samples} of {report.found} images of {report.images}"
     _table(title, ["program", "top-1", "top-5", "agreement with FP32"], rows)
+
+
+def classifications(found: "Sequence[Classification]") -> None:
+    """A line for each image."""
+    for row in found:
+        classes = [
+            f"{ranked.label or f'class {ranked.index}'} {ranked.probability:.1%}"
+            for ranked in row.classes
+        ]
+        _line(f"{row.image}: {', '.join(classes)}")
 
 
 def demo(rows: Sequence["DemoRow"]) -> None:
@@ -91,7 +103,7 @@ def demo(rows: Sequence["DemoRow"]) -> None:
         [
             row.artifact,
             row.recipe,
-            str(row.delegates),
+            _delegates(row.delegates),
             f"{row.megabytes:.2f}",
             _number(row.sqnr_db, ".1f"),
             _number(row.top1_agreement, ".3f"),
@@ -201,6 +213,14 @@ def _line(text: str) -> None:
 def _console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def _delegates(count: int | None) -> str:
+    return "not judged" if count is None else str(count)
+
+
+def _ends(ends: tuple[float, float] | None) -> str:
+    return ABSENT if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def _number(value: float | None, form: str) -> str:
