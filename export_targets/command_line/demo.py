@@ -20,7 +20,7 @@ class DemoRow:
     model: str
     target: str
     recipe: str
-    delegates: int
+    delegates: int | None
     megabytes: float
     sqnr_db: float | None
     top1_agreement: float | None
