@@ -132,7 +132,8 @@ def _represented(
         logits = {"quantized": run_eager(quantized, golden)}
     with reporter.stage("Errors of layers"):
         layers = layer_errors(floating.module(), quantized, golden)
-    stayed_float = float_modules(quantized, plan.float_rules, plan.recipe.name)
+    why = f"{plan.target.name}: INT8 is for {plan.target.int8_operators}"
+    stayed_float = float_modules(quantized, plan.float_rules, why)
     program = torch.export.export(quantized, (golden[0],))
     return Represented(program, logits, stayed_float, layers)
 

@@ -88,7 +88,8 @@ class Target:
     them is called. ``runner`` names the runner that verifies the saved file, ``exact_runner`` the
     one that rounds no result, for gates that ask for it; ``packages`` the backends that lowering
     imports; ``options`` what else can be chosen: the values of each option by its name, the default
-    first; ``excluded`` which of them (recipe, option, value) do not go together.
+    first; ``excluded`` which of them (recipe, option, value) do not go together; ``int8_operators``
+    says what INT8 is for here.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Target:
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     excluded: tuple[tuple[str, str, str], ...] = ()
     exact_runner: str = ""
+    int8_operators: str = ""
 
     def quantizer(self, recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
         """What a recipe means here when some modules stay float."""
@@ -117,9 +119,11 @@ class Target:
         lowered: Lowered = self._compiler().lower(program, lowering, path)
         return lowered
 
-    def inspect(self, path: Path) -> tuple[int, dict[str, int]]:
-        """The delegates of a saved file, and {operator: calls} outside them."""
-        held: tuple[int, dict[str, int]] = self._compiler().inspect(path)
+    def inspect(self, path: Path) -> tuple[int | None, dict[str, int]]:
+        """The delegates of a saved file, None where its format has none, and {operator: calls}
+        outside them.
+        """
+        held: tuple[int | None, dict[str, int]] = self._compiler().inspect(path)
         return held
 
     def _compiler(self) -> ModuleType:

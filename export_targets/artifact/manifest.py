@@ -132,17 +132,21 @@ class Undelegated(Section):
 
 
 class Delegation(Section):
-    """What the backend took and what fell out of it."""
+    """What the backend took and what fell out of it.
 
-    delegates: int
+    ``delegates`` is None where the format has none: a Core ML package does not say which processor
+    takes an operator, the device decides that when it loads the model.
+    """
+
+    delegates: int | None
     delegated_ops: int
     undelegated: dict[str, int]
     fallen: tuple[Undelegated, ...]
 
     @property
     def whole(self) -> bool:
-        """One delegate and nothing outside it."""
-        return self.delegates == 1 and not self.undelegated
+        """One delegate and nothing outside it, or a format without delegates: not judged."""
+        return self.delegates in (1, None) and not self.undelegated
 
 
 class CalibrationSection(Section):
