@@ -9,6 +9,7 @@ from torch import Tensor
 from export_targets.interpret.refusal import RefusedError
 from export_targets.interpret.vk.graph import Call, Graph, TensorValue, Value, Values
 from export_targets.interpret.vk.operators import OPERATORS
+from export_targets.interpret.vk.taken import refuse_untaken
 
 # "declared": every result is stored in the type that the file declares for it, float16 where the
 # file was made for float16; "float32": floats are kept as they were computed.
@@ -23,7 +24,10 @@ def execute(
     storage: Storage = "declared",
     watch: Watch | None = None,
 ) -> list[Tensor]:
-    """The outputs for inputs of the declared shapes. Raises RefusedError."""
+    """The outputs for inputs of the declared shapes. Raises RefusedError, before it computes
+    anything where a call is not known to be taken by the runtime.
+    """
+    refuse_untaken(graph)
     held: dict[int, Tensor] = {}
     for number, value in enumerate(graph.values):
         if isinstance(value, TensorValue) and value.constant is not None:
@@ -55,11 +59,8 @@ def execute(
 
 
 def _called(call: Call, arguments: list[object], where: str) -> tuple[Tensor, ...]:
-    operator = OPERATORS.get(call.operator)
-    if operator is None:
-        raise RefusedError(f"{where} is an operator that this interpreter does not know")
     try:
-        result = operator(*arguments)
+        result = OPERATORS[call.operator](*arguments)
     except RefusedError as error:
         raise RefusedError(f"{where} {error}") from error
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError) as error:
