@@ -102,6 +102,12 @@ def flag(argument: str, evidence: str = CASES) -> Condition:
     return one(argument, "true or false", lambda value: isinstance(value, bool), evidence)
 
 
+def bound(argument: str) -> Condition:
+    """Of a clamp."""
+    taken = "a number, or none"
+    return one(argument, taken, lambda value: value is None or is_number(value), TESTS)
+
+
 def equal(argument: str, wanted: Argument, evidence: str = CASES) -> Condition:
     """One value alone."""
     said = "none" if wanted is None else str(wanted)

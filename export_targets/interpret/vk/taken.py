@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from export_targets.interpret.refusal import RefusedError
-from export_targets.interpret.vk import taken_floats, taken_integers, taken_layout
+from export_targets.interpret.vk import taken_floats, taken_integers, taken_layout, taken_maps
 from export_targets.interpret.vk.conditions import Argument, Condition, said
 from export_targets.interpret.vk.graph import Call, Graph, TensorValue, Value, Values
 
@@ -24,8 +24,8 @@ class Taken:
 
 TAKEN: Mapping[str, Taken] = {
     operator: Taken(tuple(arguments.split()), conditions)
-    for table in (taken_floats.TABLE, taken_layout.TABLE, taken_integers.TABLE)
-    for operator, (arguments, conditions) in table.items()
+    for room in (taken_floats, taken_maps, taken_layout, taken_integers)
+    for operator, (arguments, conditions) in room.TABLE.items()
 }
 
 
