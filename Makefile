@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 BENCH_STAMP := .venv/installed-bench
 
-.PHONY: install demo test test-full check bench runner runner-arm64 android-test clean
+.PHONY: install demo test test-full check bench runner runner-arm64 android-test ios-test clean
 
 install: $(STAMP)
 
@@ -48,6 +48,10 @@ runner-arm64: install
 android-test: install
 	@echo "Compiling and testing the Android app without its SDK: 1 minute, the first time 3 and 0.5 GB in Maven's folder."
 	$(BIN)/python -m pytest tests/apps/test_android*.py
+
+ios-test: install
+	@echo "Compiling and testing the iOS app without Xcode: 3 minutes; without a Swift toolchain 2 more and 1.5 GB once."
+	$(BIN)/python -m pytest tests/apps/test_ios*.py
 
 check: install
 	$(BIN)/ruff format --check .

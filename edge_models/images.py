@@ -52,6 +52,8 @@ def read_image(path: Path) -> Image.Image:
             with path.open("rb") as file, Image.open(file) as image:
                 _check_size(image)
                 return to_rgb(ImageOps.exif_transpose(image))
+    except MemoryError:  # no fault of the file: its size was checked
+        raise
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "no known format" if unknown else str(error) or type(error).__name__

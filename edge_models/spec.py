@@ -42,13 +42,18 @@ def _same_key(key: str) -> str:
 class FloatRule:
     """A module of the edge form whose operators stay float at INT8.
 
-    ``module`` is its class name or a part of its path; ``recipes`` the names of the recipes that
-    the rule is for, empty for all.
+    ``module`` is its class, or a part of its path; ``recipes`` the names of the recipes that the
+    rule is for, empty for all.
     """
 
-    module: str
+    module: type[nn.Module] | str
     why: str
     recipes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the module: the class's name, or the part of a path."""
+        return self.module if isinstance(self.module, str) else self.module.__name__
 
 
 @dataclass(frozen=True)

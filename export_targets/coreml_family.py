@@ -1,7 +1,5 @@
 """What the Core ML targets share: forms for the Neural Engine, their quantizer, their gates."""
 
-from typing import TYPE_CHECKING
-
 from edge_models.edge.forms import (
     Forms,
     attention,
@@ -16,9 +14,6 @@ from edge_models.edge.forms import (
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.target import Gates
-
-if TYPE_CHECKING:
-    pass
 
 # tests/export_targets/coreml_inventory.txt counts the operators of these forms and of plain ones.
 FORMS = Forms(
@@ -38,7 +33,8 @@ FORMS = Forms(
 
 FLOAT_RULES = (
     FloatRule(
-        "TapNormScaled", "a group norm's statistics, squares among them, need more than 8 bits"
+        local_convolution.TapNormScaled,
+        "a group norm's statistics, squares among them, need more than 8 bits",
     ),
 )
 

@@ -14,18 +14,12 @@ from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import replacement
 from export_targets.artifact.manifest import FloatModule, Manifest
-from export_targets.lowering.graph import collector_off, exported, float_modules
+from export_targets.lowering.graph import float_modules
+from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
 from export_targets.progress import Reporter
 from export_targets.prove.hops import judge
 from export_targets.prove.layer_errors import LayerError, layer_errors
-from export_targets.request import (
-    BuildRequest,
-    Plan,
-    choose_images,
-    read_labels,
-    resolve,
-    settle,
-)
+from export_targets.request import BuildRequest
 from export_targets.runner import runner_named
 from export_targets.target import Lowered
 from export_targets.write_artifact import describe, write_evidence, write_golden
@@ -48,7 +42,6 @@ class BuildResult:
         return {"artifact": str(self.folder), "manifest": manifest, "parity": parity}
 
 
-@collector_off()
 def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
     """Checkpoint -> artifact folder, verified.
 
@@ -120,10 +113,23 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
 def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
     """The published model with its weights, and a note on what else its checkpoint holds."""
     asked = plan.request
-    loaded = load_reference(plan.spec, asked.checkpoint, asked.seed, asked.weights, asked.strict)
+    checkpoint = None if asked.checkpoint is None else Path(asked.checkpoint)
+    loaded = load_reference(plan.spec, checkpoint, asked.seed, asked.weights, asked.strict)
     for line in loaded.notes:
         reporter.note(line)
     return loaded
+
+
+def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
+    """The program of a module for an input like ``x``, with torch's own decomposition of im2col.
+
+    ExecuTorch has no kernel for im2col. No edge form has one; the official CoTNets as published do.
+    """
+    program = torch.export.export(module, (x,))
+    unfold = torch.ops.aten.im2col.default
+    if all(node.target != unfold for node in program.graph.nodes):
+        return program
+    return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
 
 
 def _compressed_logits(

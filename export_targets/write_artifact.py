@@ -16,8 +16,8 @@ from edge_models.images import resize_and_crop
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import manifest
 from export_targets.artifact.manifest import FloatModule, Manifest
+from export_targets.plan import Plan
 from export_targets.prove.layer_errors import LayerError, write_layer_errors
-from export_targets.request import Plan
 from export_targets.target import DelegatedOperator, Lowered
 from quantize.calibration import Images, ImageSets
 

@@ -1,10 +1,11 @@
 """Observers: how calibration turns the activations it sees into a range."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchao.quantization.pt2e.observer import (
     PerChannelMinMaxObserver,
     UniformQuantizationObserverBase,
@@ -15,6 +16,9 @@ STEPS = 12  # from the largest value down to the smallest clip, and again within
 SMALLEST_CLIP = 0.005  # of the largest value
 SMALLEST_SHARE = 1e-3  # of the mean energy: an image that is all but zero does not decide
 TINY = 1e-30
+# Of an activation that is zero for every image (a ReLU that never opens): any range holds it, but
+# XNNPACK loads no layer whose result has a step 256 times smaller than its products.
+RANGE_OF_ZEROS = 1.0
 
 
 class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[misc]  # no types there
@@ -24,7 +28,7 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
     (a softmax over positions that picks one of them). A range that holds these leaves the other
     images less than one step; the plain squared error, as torchao's histogram minimizes it, does
     not see that, since the large images carry all of the energy. Clipping them costs at most their
-    own share here. tests/README.md has the comparison on trained weights.
+    own share here. docs/measurements.md has the comparison on trained weights.
 
     The first axis of an activation is images, unless ``one_image``: then all of it is of one image,
     as where tokens are the rows of a matrix.
@@ -34,6 +38,7 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
         super().__init__(**options)
         self.one_image = one_image
         self.samples: list[Tensor] = []
+        self.range: tuple[Tensor, Tensor] | None = None  # found by ``find_ranges``
 
     def forward(self, x_orig: Tensor) -> Tensor:
         """Keep an even sample of each image with its extremes, and pass the activation through."""
@@ -52,9 +57,15 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
         """Scale and zero point. Raises ValueError where nothing was observed."""
         if not self.samples:
             raise ValueError("an activation was never observed: calibrate before converting")
-        low, high = best_range(self.samples, self.quant_max - self.quant_min)
+        low, high = self.range or self.search()
+        if low == high:
+            high = torch.tensor(RANGE_OF_ZEROS)
         scale, zero_point = self._calculate_qparams(low, high)
         return scale, zero_point
+
+    def search(self) -> tuple[Tensor, Tensor]:
+        """The best range of what was observed."""
+        return best_range(self.samples, self.quant_max - self.quant_min)
 
 
 class WeightObserver(PerChannelMinMaxObserver):  # type: ignore[misc]  # no types there
@@ -65,6 +76,24 @@ class WeightObserver(PerChannelMinMaxObserver):  # type: ignore[misc]  # no type
     def forward(self, x_orig: Tensor) -> Tensor:
         """Note the extremes the first time, and pass the weight through."""
         return x_orig if self.min_val.numel() else super().forward(x_orig)
+
+
+def find_ranges(prepared: nn.Module) -> None:
+    """Search the ranges of a prepared module's observers, several at a time.
+
+    A search is thousands of short operations. Each runs on one thread: where other work keeps the
+    cores busy, threads that share an operation wait for each other far longer than it takes.
+    """
+    found = [module for module in prepared.modules() if isinstance(module, RelativeErrorObserver)]
+    observers = [observer for observer in dict.fromkeys(found) if observer.samples]
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            ranges = list(pool.map(RelativeErrorObserver.search, observers))
+    finally:
+        torch.set_num_threads(threads)  # for threads that are still to come
+    for observer, chosen in zip(observers, ranges, strict=True):
+        observer.range = chosen
 
 
 def best_range(observed: list[Tensor], levels: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,8 @@ from torchao.quantization.pt2e import PlaceholderObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec, Quantizer
 
-from quantize.observers import RelativeErrorObserver, WeightObserver
+from quantize.biases import fit_biases
+from quantize.observers import RelativeErrorObserver, WeightObserver, find_ranges
 from quantize.recipe import Activations
 
 # The smallest scale. The library's 2**-12 is larger than the scale of a value divided by the
@@ -60,8 +61,10 @@ def quantize(
         for batch in batches:
             prepared(batch)
             progress()
+    find_ranges(prepared)
     quantized = convert_pt2e(prepared)
     drop_saturated_relu(quantized)
+    fit_biases(quantized)
     return quantized
 
 

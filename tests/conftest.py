@@ -31,6 +31,7 @@ from export_targets.request import BuildRequest
 from export_targets.runner import all_runners
 from export_targets.runners import host, interpreter
 from export_targets.target import DelegatedOperator, Lowered, Lowering, Target, all_targets
+from export_targets.waiting_threads import POLICY
 
 settings.register_profile("edgeform", max_examples=200, deadline=None, derandomize=True)
 settings.load_profile("edgeform")
@@ -141,7 +142,10 @@ def edgeform(
         return Ran(ended.value.code, printed.out, printed.err)
 
     levels = {name: logging.getLogger(name).level for name in console.CHATTY}
+    policy = {POLICY: os.environ[POLICY]} if POLICY in os.environ else {}
     yield run
+    os.environ.pop(POLICY, None)
+    os.environ.update(policy)
     for name, level in levels.items():  # the program hides other libraries' log
         logging.getLogger(name).setLevel(level)
 

@@ -4,70 +4,25 @@ Written by ``edgeform profile``, by the C++ runner and by the phones' apps; ``ap
 the fields with their units. A report that does not hold together is refused as a whole.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
-SCHEMA_VERSION = "1.0"
+from export_targets.artifact.device import ComputePlan, Device, Part, Runtime, Text, Thermal
+
+SCHEMA_VERSION = "1.1"  # 1.1: compute_plan, and threads may be null
 # Times and shares are written by several programs: a figure may differ so much from what follows
 # from the samples, relative to it, and no more.
 TOLERANCE = 1e-6
-NAMELESS = ("unknown", "generic", "none", "null", "n/a", "localhost")
-EMULATED = re.compile(r"emulat|simulator|qemu|sdk_gphone|android sdk built for", re.IGNORECASE)
 OUTSIDE = "outside the operators"  # the operator of the row that closes a table
 
 Milliseconds = Annotated[FiniteFloat, Field(gt=0)]
 # A phase can be shorter than a clock's tick.
 Duration = Annotated[FiniteFloat, Field(ge=0)]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1 + TOLERANCE)]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class Part(BaseModel):
-    """A part of the report: immutable, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _device_name(name: str) -> str:
-    if name.strip().lower() in ("", *NAMELESS) or not name.isprintable():
-        raise ValueError("a device has a name that tells it from others")
-    if EMULATED.search(name):
-        raise ValueError("an emulated device says nothing of a real one's times")
-    return name
-
-
-class Device(Part):
-    """What ran the file. ``isa``: the instruction sets that matter to the kernels, as in "avx2",
-    "avx512_vnni", "neon", "dotprod", "i8mm".
-    """
-
-    name: Annotated[Text, AfterValidator(_device_name)]
-    os: Text
-    soc: Text
-    cores: PositiveInt
-    abi: Literal["x86_64", "arm64-v8a", "arm64"]
-    isa: tuple[Text, ...]
-
-
-class Runtime(Part):
-    """``backend``: what computed, as in "xnnpack"; ``version``: of the runtime around it."""
-
-    backend: Text
-    version: Text
-    threads: PositiveInt
 
 
 class Image(Part):
@@ -75,13 +30,6 @@ class Image(Part):
 
     width: PositiveInt
     height: PositiveInt
-
-
-class Thermal(Part):
-    """The platform's own words for its thermal state, before the first and after the last run."""
-
-    start: Text
-    end: Text
 
 
 class Phase(Part):
@@ -262,6 +210,7 @@ class LatencyReport(Part):
     peak_memory_bytes: PositiveInt | None
     thermal: Thermal | None
     operators: OperatorTable | None
+    compute_plan: ComputePlan | None = None
     ratios: tuple[Ratio, ...] = ()
 
     @model_validator(mode="after")

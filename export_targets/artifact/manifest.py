@@ -6,6 +6,7 @@ A reader ignores fields that it does not know and refuses a newer major version.
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt
@@ -140,6 +141,25 @@ class FileEntry(Section):
     deploy: bool
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What makes two artifacts the same thing built twice."""
+
+    model: str
+    weights: str
+    target: str
+    options: Mapping[str, str]
+    recipe: str
+    form: str
+    input: tuple[int, ...]
+    heads: str
+
+    def differing(self, other: "Identity") -> list[str]:
+        """The fields in which another artifact is another thing."""
+        theirs = asdict(other)
+        return [name for name, value in asdict(self).items() if theirs[name] != value]
+
+
 class Manifest(Section):
     """The content of ``manifest.json``."""
 
@@ -162,17 +182,18 @@ class Manifest(Section):
     created: str
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """What makes two artifacts the same thing built twice."""
-        return {
-            "model": self.model.name,
-            "weights": self.weights.sha256,
-            "target": self.target.model_dump(),
-            "recipe": self.recipe,
-            "form": self.form,
-            "input": self.input.shape,
-            "heads": self.output.heads,
-        }
+    def identity(self) -> Identity:
+        """Of the artifact that this describes."""
+        return Identity(
+            model=self.model.name,
+            weights=self.weights.sha256,
+            target=self.target.name,
+            options=self.target.options,
+            recipe=self.recipe,
+            form=self.form,
+            input=self.input.shape,
+            heads=self.output.heads,
+        )
 
 
 def artifact_name(

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from edge_models.errors import InputError
 from export_targets.artifact.folder import MANIFEST, old_of, read_manifest
+from export_targets.artifact.manifest import Identity
 
 
-def check_replaceable(out: Path, manifest_identity: dict[str, object], force: bool) -> None:
+def check_replaceable(out: Path, identity: Identity, force: bool) -> None:
     """Raises InputError where ``out`` holds something other than this artifact. ``force`` lets
     another or a damaged artifact be replaced, never anything else.
     """
@@ -31,14 +32,13 @@ def check_replaceable(out: Path, manifest_identity: dict[str, object], force: bo
     if force:
         return
     try:
-        identity = read_manifest(out).identity
+        held = read_manifest(out).identity
     except InputError as error:
         raise InputError(
             f"{out} holds an artifact that cannot be read: {error.what}",
             "Choose another --out, or say --force to replace it.",
         ) from error
-    differing = [key for key, value in manifest_identity.items() if identity.get(key) != value]
-    if differing:
+    if differing := identity.differing(held):
         raise InputError(
             f"{out} holds another artifact: its {', '.join(differing)} differ.",
             "Choose another --out, or say --force to replace it.",

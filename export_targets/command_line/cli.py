@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,14 @@ from export_targets.command_line import (
     console,  # and nothing that imports torch: `doctor` runs without
 )
 from export_targets.command_line import tables as show
-from export_targets.command_line.console import DONE, INTERRUPTED, judged, loading, print_result
+from export_targets.command_line.console import (
+    DONE,
+    INTERRUPTED,
+    collector_off,
+    judged,
+    loading,
+    print_result,
+)
 from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES, MAX_SEED = 4096, 2**63 - 1
@@ -22,7 +30,6 @@ MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options
 
 app = typer.Typer(
     name="edgeform",
-    help="Turn a CoTNet or Conformer checkpoint into files that run on a phone, and prove them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,6 +41,22 @@ Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
 Trust = Annotated[
     bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
 ]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"edgeform {version('edgeform')}")
+        raise typer.Exit
+
+
+@app.callback()
+def edgeform(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Turn a CoTNet or Conformer checkpoint into files that run on a phone, and prove them."""
 
 
 @app.command("list")
@@ -128,7 +151,8 @@ def build(
         verify=not no_verify,
         options=_options(input_kind, output, minimum_deployment),
     )
-    result = run(request, stderr_reporter())
+    with collector_off():
+        result = run(request, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.build(result))
     return judged(result.problems)
 
@@ -185,7 +209,8 @@ def profile(
         result = take(artifacts[0], import_)
     else:
         settings = Settings(iterations, warmup, threads)
-        result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
+        with collector_off():  # a baseline is built
+            result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.profile(result))
     if result.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)

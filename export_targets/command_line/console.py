@@ -1,4 +1,6 @@
-"""What every command shares: exit codes, how results and errors are printed, Ctrl-C."""
+"""What every command shares: exit codes, how results and errors are printed, and what changes the
+whole process: warnings, loggers, Ctrl-C and the collector of cycles.
+"""
 
 import atexit
 import gc
@@ -17,9 +19,12 @@ from typing import Any, NoReturn
 import typer
 
 from edge_models.errors import InputError, RunnerError
+from export_targets.waiting_threads import sleep_while_waiting
 
 # Loggers, "" being the root of all.
 CHATTY = ("", "torch", "torch.utils._pytree", "torchao", "executorch", "coremltools")
+STDERR = 2  # its number
+OUT_OF_MEMORY = "can't allocate memory"  # what torch says, in a RuntimeError
 DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 FAULT = "This is a fault of edgeform: nothing was replaced, and --debug shows where it is."
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
@@ -30,12 +35,12 @@ def run(app: typer.Typer) -> NoReturn:
     atexit.register(gc.freeze)  # else the graphs are searched for cycles at the end: 2 s
     arguments = sys.argv[1:]
     as_json, debug = "--json" in arguments, "--debug" in arguments
+    _check_streams()
+    sleep_while_waiting()
     if not debug:
         _quiet_libraries()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a name of a file need not be text
-            stream.reconfigure(errors="backslashreplace")
     try:
+        _check_working_directory()
         code = app(args=arguments, standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
@@ -53,12 +58,37 @@ def run(app: typer.Typer) -> NoReturn:
     sys.exit(code)
 
 
+def _check_streams() -> None:
+    """Ends the program where stdout is closed; a closed stderr goes nowhere."""
+    if sys.stderr is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
+        sys.stderr = open(STDERR, "w", encoding="utf-8")  # noqa: SIM115  until the end
+    if sys.stdout is None:
+        print("Stdout is closed: there is no place for the result.", file=sys.stderr)
+        print("Leave it open, or send it elsewhere: > FILE.", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name of a file need not be text
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109  asked for its error
+    except FileNotFoundError as error:
+        raise InputError(
+            "The working directory no longer exists.", "Change to another: cd DIRECTORY."
+        ) from error
+
+
 def _explained(error: Exception) -> tuple[str, str]:
     """What is wrong, and the remedy."""
     if isinstance(error, InputError):
         return error.what, error.remedy
     if isinstance(error, RunnerError):
         return f"The saved file does not run: {error}.", "Nothing was replaced."
+    if isinstance(error, MemoryError) or OUT_OF_MEMORY in str(error):
+        return "There is not enough memory.", "End other programs, or use a smaller --batch."
     if isinstance(error, ImportError):
         return f"{error}.", "`edgeform doctor` says what is missing here."
     if isinstance(error, OSError):
@@ -122,6 +152,20 @@ def loading() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Without Python's search for cycles, which looks at every node of a graph again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()  # all objects are old now: the next search is among new ones
+        if was_on:
+            gc.enable()
 
 
 def _complain(what: str, remedy: str, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_models.catalog import model_specs
+from export_targets.command_line.console import collector_off
 from export_targets.pipeline import BuildResult, build
 from export_targets.progress import Reporter
 from export_targets.request import BuildRequest
@@ -39,7 +40,8 @@ def demo(out: Path, reporter: Reporter) -> list[DemoRow]:
                 reporter.note(f"{spec.name}, {target.name}, {recipe}")
                 request = BuildRequest(model=spec.name, target=target.name, recipe=recipe)
                 name = f"{spec.name}-{target.name}-{recipe}"
-                result = build(replace(request, out=out / name, force=True), reporter)
+                with collector_off():
+                    result = build(replace(request, out=out / name, force=True), reporter)
                 rows.append(_row(result, target.file))
     return rows
 

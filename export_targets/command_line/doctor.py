@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from export_targets import targets
+from export_targets.lowering.read_versions import READ, other_versions
 
 if TYPE_CHECKING:
     from export_targets.target import Target
@@ -105,7 +106,20 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         "free disk": f"{disk.free / 1e9:.0f} GB",
         "compiler": shutil.which("c++") or ABSENT,
+        "XNNPACK lowering": _lowering(),
     }
+
+
+def _lowering() -> str:
+    """Whether idle passes are left out of a lowering here."""
+    try:
+        other = other_versions()
+    except (PackageNotFoundError, KeyError):
+        return ABSENT
+    if not other:
+        return "shortened: passes with nothing to rewrite are left out"
+    read = " ".join(f"{name}=={number}" for name, number in READ.items())
+    return f"plain, about twice as long, for {', '.join(other)}: pip install {read}"
 
 
 def abilities(packages: list[Check]) -> list[Ability]:
@@ -123,7 +137,7 @@ def _ability(name: str, packages: list[Check]) -> Ability:
         what = f"no: {type(error).__name__}: {error}"
         remedies = {check.name: check.remedy for check in packages}
         remedy = remedies.get(getattr(error, "name", None) or "")
-        return Ability(name, what, "no", remedy or "install the packages again: make install")
+        return Ability(name, what, "no", remedy or "install its packages again, named above")
     others = BACKENDS - set(target.packages)
     missing = [check for check in packages if check.found == ABSENT and check.name not in others]
     known = [

@@ -137,7 +137,8 @@ def _latency(report: "LatencyReport") -> None:
     )
     _line(
         f"{device.name}, {device.cores} cores ({' '.join(device.isa)}), {device.os}; "
-        f"{runtime.backend} {runtime.version} on {runtime.threads} threads"
+        f"{runtime.backend} {runtime.version} on {runtime.on_threads}"
+        + (f"; operators: {report.compute_plan}" if report.compute_plan else "")
     )
 
 

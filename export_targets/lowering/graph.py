@@ -1,15 +1,12 @@
 """Reading FX graphs: where a node comes from and which operators stayed float."""
 
-import gc
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor, fx, nn
-from torch.fx.passes.infra.pass_base import PassResult
+from torch import fx, nn
 
 from edge_models.spec import FloatRule
 from export_targets.artifact.manifest import FloatModule
@@ -30,13 +27,10 @@ def module_path(node: fx.Node) -> str:
     return _clean(stack[-1][0]) if stack else ""
 
 
-def module_classes(node: fx.Node) -> set[str]:
-    """The class names of all modules around a node."""
-    names = set()
-    for _, kind in node.meta.get("nn_module_stack", {}).values():
-        full = kind if isinstance(kind, str) else kind.__qualname__
-        names.add(full.rpartition(".")[2])
-    return names
+def lies_in(node: fx.Node, module: type[nn.Module]) -> bool:
+    """Whether a node comes from a module of a class, or from one inside it."""
+    kinds = [kind for _, kind in node.meta.get("nn_module_stack", {}).values()]
+    return module in kinds or f"{module.__module__}.{module.__qualname__}" in kinds
 
 
 def operator_name(node: fx.Node) -> str:
@@ -68,22 +62,13 @@ def _shape(argument: object) -> tuple[int, ...]:
     return tuple(argument.meta["val"].shape)
 
 
-def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
-    """The program of a module for an input like ``x``, with torch's own decomposition of im2col.
-
-    ExecuTorch has no kernel for im2col. No edge form has one; the official CoTNets as published do.
-    """
-    program = torch.export.export(module, (x,))
-    unfold = torch.ops.aten.im2col.default
-    if all(node.target != unfold for node in program.graph.nodes):
-        return program
-    return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
-
-
 def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
     """The first rule that keeps a node float, if there is one."""
-    names = module_classes(node) | set(module_path(node).split("."))
-    return next((rule for rule in rules if rule.module in names), None)
+    path = module_path(node).split(".")
+    for rule in rules:
+        if rule.module in path if isinstance(rule.module, str) else lies_in(node, rule.module):
+            return rule
+    return None
 
 
 def float_modules(
@@ -105,7 +90,7 @@ def float_modules(
             continue
         ruled = ruling(node, rules)
         rule = (
-            f"{ruled.module}: {ruled.why}"
+            f"{ruled.name}: {ruled.why}"
             if ruled is not None
             else f"recipe {recipe}: it quantizes convolutions, linears and sums of feature maps"
         )
@@ -133,28 +118,3 @@ def _clean(path: str) -> str:
     # torch.export writes L['self'].blocks.3 or blocks.slice(...) forms; keep the dotted path.
     path = re.sub(r"^L\['self'\]\.?", "", path)
     return re.sub(r"\['?([^'\]]+)'?\]", r".\1", path).lstrip(".")
-
-
-@contextmanager
-def collector_off() -> Iterator[None]:
-    """Without Python's search for cycles, which looks at every node of a graph again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.unfreeze()  # all objects are old now: the next search is among new ones
-        if was_on:
-            gc.enable()
-
-
-def drop_provenance(graph_module: torch.fx.GraphModule) -> PassResult:
-    """Forget from which earlier nodes each node came.
-
-    Every later pass deep-copies that history and adds to it. The debug handles, which are all that
-    the runtime's profiler needs of it, are assigned before.
-    """
-    for node in graph_module.graph.nodes:
-        node.meta.pop("from_node", None)
-    return PassResult(graph_module, True)

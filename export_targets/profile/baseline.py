@@ -52,9 +52,8 @@ def _is_published_form(folder: Path, artifact: Artifact) -> bool:
     if not folder.exists():
         return False
     found = open_artifact(folder)
-    ours, theirs = artifact.manifest.identity, found.manifest.identity
-    differing = {key for key in ours if ours[key] != theirs[key]}
-    return differing <= {"form", "weights"} and _weights(found) == _weights(artifact)
+    differing = artifact.manifest.identity.differing(found.manifest.identity)
+    return set(differing) <= {"form", "weights"} and _weights(found) == _weights(artifact)
 
 
 def _weights(artifact: Artifact) -> str:

@@ -34,10 +34,10 @@ class Place(NamedTuple):
 
     device: str
     runner: str
-    threads: int
+    threads: str
 
     def __str__(self) -> str:
-        return f"{self.device}, {self.runner}, {self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.device}, {self.runner}, {self.threads}"
 
 
 @dataclass(frozen=True)
@@ -176,4 +176,4 @@ def _thumbnail(path: Path) -> str:
 
 
 def _place(report: LatencyReport) -> Place:
-    return Place(report.device.name, report.runner, report.runtime.threads)
+    return Place(report.device.name, report.runner, report.runtime.on_threads)

@@ -1,7 +1,5 @@
 """ExecuTorch with XNNPACK: a ``.pte`` for the CPU, one delegate."""
 
-from typing import TYPE_CHECKING
-
 from edge_models.edge.forms import (
     Forms,
     attention,
@@ -13,14 +11,12 @@ from edge_models.edge.forms import (
     tokens,
     upsampling,
 )
+from edge_models.edge.official_cot_layer import ContextMeans, ContextMix
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
 from export_targets.target import Gates, Target
 
-if TYPE_CHECKING:
-    pass
-
-# Chosen by measurement on CoTNet-50 and Conformer-S; tests/README.md has the table.
+# Chosen by measurement on CoTNet-50 and Conformer-S; docs/measurements.md has the table.
 FORMS = Forms(
     stem=stem.StemByColumnPairs,
     softmax_mean=softmax_mean.SoftmaxByPool,
@@ -35,26 +31,29 @@ FORMS = Forms(
 
 FLOAT_RULES = (
     FloatRule(
-        "LayerNormByLinear",
+        layer_norm.LayerNormByLinear,
         "the statistics of a layer norm do not survive INT8: agreement on a trained Conformer "
         "falls from 97 to 54 %",
     ),
-    FloatRule("TapNorm", "a group norm's statistics, squares among them, need more than 8 bits"),
     FloatRule(
-        "TapSum",
+        local_convolution.TapNorm,
+        "a group norm's statistics, squares among them, need more than 8 bits",
+    ),
+    FloatRule(
+        local_convolution.TapSum,
         "nine rounded products and eight rounded sums cost 6 dB in a layer, and time: float "
         "products are faster",
     ),
     FloatRule(
-        "ContextMeans",
+        ContextMeans,
         "on the scale of a map its mean has a few steps, and it decides how much "
         "of either context is taken",
     ),
-    FloatRule("ContextMix", "a rounded product before a rounded sum costs 3 dB in a layer"),
+    FloatRule(ContextMix, "a rounded product before a rounded sum costs 3 dB in a layer"),
 )
 
 
-# Each gate stands below what was measured (tests/README.md) and above what a fault gives.
+# Each gate stands below what was measured (docs/measurements.md) and above what a fault gives.
 EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)  # measured 123 to 137 dB
 FLOAT_LOWER_GATE = Gate(min_sqnr_db=90.0, min_top1_agreement=1.0)  # measured 118 to 131 dB
 # The trained models for digits: 37 to 42 dB on their 16 golden images, each with top-1 1.000 where
@@ -65,7 +64,7 @@ INT8_GATE = Gate(min_sqnr_db=15.0, min_top1_agreement=0.8)
 INT8_LOWER_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
 # The same file on ARM64 and on x86-64. FP32: measured 131 to 137 dB. INT8: CoTNet-50 and the models
 # for digits equal to the bit; in Conformer-Ti (37 dB) the float mean of a layer norm differs first,
-# in its last bits, and a later product by one step of INT8 (tests/README.md, ARM64).
+# in its last bits, and a later product by one step of INT8 (docs/measurements.md, ARM64).
 FLOAT_DEVICE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
 INT8_DEVICE_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
 FP32_GATES = Gates(EDGE_GATE, None, FLOAT_LOWER_GATE, FLOAT_LOWER_GATE, FLOAT_DEVICE_GATE)

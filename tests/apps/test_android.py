@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tarfile
 import xml.etree.ElementTree as ET
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +16,24 @@ from PIL import Image
 from export_targets.artifact.latency_folder import read_report
 from export_targets.artifact.latency_report import LatencyReport
 from tests.apps.golden import write_golden
+from tests.apps.minified import DEFAULT_RULES, Names, looked_up, lost, packed, r8, unminified
 from tests.conftest import Built
 
 ANDROID = Path(__file__).parents[2] / "apps" / "android"
-MODULES = {"core": 39, "app": 49}  # and at least so many tests in each
+API = Path(__file__).parent / "executorch_1_5"
+MODULES = {"core": 44, "app": 53}  # and at least so many tests in each
 MINUTES = 20  # a first run downloads the compiler and the framework
-# ExecuTorch's Java classes, API 1.3, as a package ships them: its own AAR is not needed to compile
+# ExecuTorch's Java classes and its library, API 1.3, as a package ships them: its own AAR is not
+# needed to compile
 NPM_PACKAGE = "react-native-executorch@0.9.3"
-CLASSES = "package/android/libs/classes.jar"
-CLASSES_SHA256 = "d6b63816ac0831759ee79835ee1546191551bc0b58ac8f85396b8a6d121320b1"
+SHIPPED = {
+    "package/android/libs/classes.jar": (
+        "d6b63816ac0831759ee79835ee1546191551bc0b58ac8f85396b8a6d121320b1"
+    ),
+    "package/third-party/android/libs/executorch/arm64-v8a/libexecutorch.so": (
+        "1de9b8f3ab0ba711aeddc76516554c80a82814e5c3a8f36a0dcfdfb6be069120"
+    ),
+}
 
 NEEDED = {"javac": "a JDK 17", "mvn": "Maven", "npm": "npm", "aapt2": "Android's aapt2"}
 missing = [name for tool, name in NEEDED.items() if shutil.which(tool) is None]
@@ -57,26 +67,27 @@ def run_maven(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
-def executorch_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The classes that the app is compiled against, fetched once."""
-    jar = ANDROID / "target" / "executorch" / "classes.jar"
-    if not jar.is_file():
+def executorch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the classes that the app is compiled against, and of their library."""
+    kept = ANDROID / "target" / "executorch"
+    if not all((kept / Path(name).name).is_file() for name in SHIPPED):
         folder = tmp_path_factory.mktemp("npm")
         subprocess.run(
             ["npm", "pack", "--silent", NPM_PACKAGE], cwd=folder, check=True, capture_output=True
         )
+        kept.mkdir(parents=True, exist_ok=True)
         with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-            archive.extract(CLASSES, folder, filter="data")
-        jar.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(folder / CLASSES, jar)
-    assert hashlib.sha256(jar.read_bytes()).hexdigest() == CLASSES_SHA256
-    return jar
+            for name in SHIPPED:
+                archive.extract(name, folder, filter="data")
+                shutil.move(folder / name, kept / Path(name).name)
+    for name, digest in SHIPPED.items():
+        found = hashlib.sha256((kept / Path(name).name).read_bytes()).hexdigest()
+        assert found == digest, name
+    return kept
 
 
 @pytest.fixture(scope="session")
-def maven(
-    built: Built, executorch_classes: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Outcome:
+def maven(built: Built, executorch: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     golden = tmp_path_factory.mktemp("android") / "golden"
     golden.mkdir()
     write_golden(golden, built().folder)
@@ -146,22 +157,140 @@ annotation class ChecksApiLevel
 """
 
 
-def test_an_api_newer_than_min_sdk_stops_the_build(maven: Outcome, tmp_path: Path) -> None:
+def project(folder: Path) -> Path:
+    """A new folder with the poms, the app's resources, and core without its tests."""
+    for name in ("pom.xml", "app/pom.xml", "app/src/main/AndroidManifest.xml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ANDROID / name, folder / name)
+    shutil.copytree(ANDROID / "app" / "src" / "main" / "res", folder / "app/src/main/res")
+    shutil.copytree(
+        ANDROID / "core", folder / "core", ignore=shutil.ignore_patterns("target", "test")
+    )
+    return folder
+
+
+def test_an_api_newer_than_min_sdk_stops_the_build(
+    maven: Outcome, executorch: Path, tmp_path: Path
+) -> None:
     assert maven.code == 0
-    for name in ("pom.xml", "app/pom.xml"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ANDROID / name, tmp_path / name)
-    shutil.copytree(ANDROID / "app" / "src" / "main" / "res", tmp_path / "app/src/main/res")
-    manifest = "app/src/main/AndroidManifest.xml"
-    shutil.copy(ANDROID / manifest, tmp_path / manifest)
-    shutil.copytree(ANDROID / "target" / "executorch", tmp_path / "target" / "executorch")
-    shutil.copytree(ANDROID / "core", tmp_path / "core", ignore=shutil.ignore_patterns("target"))
-    source = tmp_path / "app" / "src" / "main" / "kotlin" / "edgeform" / "app" / "TooNew.kt"
+    source = (
+        project(tmp_path) / "app" / "src" / "main" / "kotlin" / "edgeform" / "app" / "TooNew.kt"
+    )
     source.parent.mkdir(parents=True)
     source.write_text(TOO_NEW, encoding="utf-8")
-    done = run_maven(tmp_path, "--offline", "process-classes")
+    classes = f"-Dexecutorch.classes={executorch / 'classes.jar'}"
+    done = run_maven(tmp_path, "--offline", classes, "process-classes")
     assert done.returncode != 0
     lines = [line for line in done.stdout.splitlines() if "Undefined reference" in line]
     assert len(lines) == 1, done.stdout[-3000:]
     assert ":9: " in lines[0]
     assert "getCurrentThermalStatus" in lines[0]
+
+
+def test_it_compiles_against_the_api_of_the_runtime_that_users_get(
+    maven: Outcome, tmp_path: Path
+) -> None:
+    """ExecuTorch 1.5's is Kotlin, with nullable parameters and another overload of ``load``."""
+    assert maven.code == 0
+    sources = project(tmp_path) / "app" / "src"
+    shutil.copytree(ANDROID / "app" / "src", sources, dirs_exist_ok=True)
+    shutil.copytree(API, tmp_path / "executorch")
+    parent = (tmp_path / "pom.xml").read_text(encoding="utf-8")
+    parent = parent.replace("<modules>", "<modules><module>executorch</module>")
+    (tmp_path / "pom.xml").write_text(parent, encoding="utf-8")
+    classes = tmp_path / "executorch" / "target" / "classes.jar"
+    done = run_maven(tmp_path, "--offline", f"-Dexecutorch.classes={classes}", "test-compile")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert (tmp_path / "app/target/test-classes/edgeform/app/ExecuTorchLoaderTest.class").is_file()
+
+
+@dataclass(frozen=True)
+class Minifying:
+    """What R8 reads, beside the app's rules: the program's jars by name, and the libraries."""
+
+    tool: Path
+    rules: Path
+    jars: dict[str, Path]
+    libraries: list[str]
+    native: list[Path]
+
+
+@pytest.fixture(scope="module")
+def minifying(
+    maven: Outcome, executorch: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Minifying:
+    assert maven.code == 0
+    folder = tmp_path_factory.mktemp("minifying")
+    made = ANDROID / "app" / "target"
+    fetched = made / "minifying"
+    with zipfile.ZipFile(fetched / "fbjni.aar") as archive:
+        for name in ("classes.jar", "jni/arm64-v8a/libfbjni.so"):
+            archive.extract(name, folder / "fbjni")
+    rules = folder / "rules.pro"
+    screens = (made / "resources" / "rules.pro").read_text(encoding="utf-8")
+    rules.write_text(DEFAULT_RULES + screens, encoding="utf-8")
+    classes = {
+        "core": packed(ANDROID / "core/target/classes", folder / "core.jar"),
+        "app": packed(made / "classes", folder / "app.jar"),
+    }
+    executorch_jar = {
+        "executorch": executorch / "classes.jar",
+        "fbjni": folder / "fbjni/classes.jar",
+    }
+    others = {
+        name: fetched / f"{name}.jar" for name in ("nativeloader", "kotlin-stdlib", "annotations")
+    }
+    java = Path(shutil.which("javac") or "").resolve().parents[1]
+    native = [executorch / "libexecutorch.so", folder / "fbjni/jni/arm64-v8a/libfbjni.so"]
+    jars = {**classes, **executorch_jar, **others}
+    framework = (made / "resources" / "framework").read_text(encoding="utf-8")
+    return Minifying(fetched / "r8.jar", rules, jars, [str(java), framework], native)
+
+
+@pytest.fixture(scope="module")
+def wanted(minifying: Minifying, tmp_path_factory: pytest.TempPathFactory) -> Names:
+    """What the native side can look up in ExecuTorch's and fbjni's classes."""
+    program = [minifying.jars["executorch"], minifying.jars["fbjni"]]
+    out = tmp_path_factory.mktemp("wanted") / "out"
+    classes = unminified(minifying.tool, program, minifying.libraries, out)
+    return looked_up(minifying.native, classes)
+
+
+def test_what_the_native_side_looks_up_is_read_from_it(wanted: Names) -> None:
+    """As ExecuTorch's and fbjni's C++ sources ask for it."""
+    asked = {
+        "org/pytorch/executorch/Module": {"initHybrid", "executeNative", "loadMethodNative"},
+        "org/pytorch/executorch/Tensor": {"nativeNewTensor", "dtypeJniCode", "shape"},
+        "org/pytorch/executorch/EValue": {"mTypeCode", "from", "toTensor"},
+        "org/pytorch/executorch/ExecutorchRuntimeException": {"makeExecutorchException"},
+        "com/facebook/jni/HybridData": {"mDestructor"},
+        "com/facebook/jni/HybridData$Destructor": {"mNativePointer", "deleteNative"},
+        "com/facebook/jni/ExceptionHelper": {"getErrorDescription"},
+        "com/facebook/jni/CppException": {"<init>"},
+    }
+    assert lost(asked, wanted) == set()
+
+
+def test_a_minified_app_keeps_what_the_native_side_looks_up(
+    minifying: Minifying, wanted: Names, tmp_path: Path
+) -> None:
+    program = list(minifying.jars.values())
+    made = r8(minifying.tool, program, minifying.libraries, minifying.rules, tmp_path / "out")
+    assert lost(wanted, made) == set()
+    assert "edgeform/app/ClassifyActivity" in made  # by the manifest's rules
+    assert "edgeform/core/Preprocessing" not in made  # it was minified
+
+
+def test_without_the_rules_of_core_the_native_side_finds_little(
+    minifying: Minifying, wanted: Names, tmp_path: Path
+) -> None:
+    jars = dict(minifying.jars)
+    jars["core"] = packed(
+        ANDROID / "core/target/classes", tmp_path / "core.jar", "META-INF/proguard"
+    )
+    rules = tmp_path / "rules.pro"
+    rules.write_text(minifying.rules.read_text() + "-dontwarn javax.annotation.Nullable\n")
+    made = r8(minifying.tool, list(jars.values()), minifying.libraries, rules, tmp_path / "out")
+    gone = lost(wanted, made)
+    assert "com/facebook/jni/HybridData$Destructor" in gone
+    assert "org/pytorch/executorch/EValue" in gone

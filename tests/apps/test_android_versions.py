@@ -79,6 +79,15 @@ def test_versions_that_do_not_fit_are_found(
     assert why in misfits(*choice)
 
 
+def test_the_table_of_the_documentation_says_what_is_used() -> None:
+    text = (ANDROID.parents[1] / "docs" / "android.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) \|", text.split("## Versions")[1], re.M)
+    keys = {"ExecuTorch": "executorch", "Android Gradle plugin": "agp", "Kotlin": "kotlin"}
+    used = {name: VERSIONS[keys.get(name, name)] for name, _ in rows if name in {*keys, *VERSIONS}}
+    assert dict(rows) == {**used, "Gradle": gradle(), "manifest": "1"}
+    assert len(used) == 6
+
+
 def test_no_toolchain_is_asked_for() -> None:
     """Studio's own JDK is newer than 17, and a toolchain would stop without a resolver."""
     for module in ("core", "app"):

@@ -15,9 +15,9 @@ from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
 from edge_models.images import preprocess_all
 from edge_models.photographs import photographs, views
+from export_targets.command_line.console import collector_off
 from export_targets.interpret.mil.read import read_package
 from export_targets.lowering.coreml.convert import quiet_converter
-from export_targets.lowering.graph import collector_off
 from export_targets.runners.processes.this_machine import load_average
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named

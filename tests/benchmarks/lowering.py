@@ -18,8 +18,8 @@ import torch
 
 from edge_models.edge import edge_form
 from edge_models.spec import InputSpec
-from export_targets.lowering.graph import collector_off
-from export_targets.request import resolve
+from export_targets.command_line.console import collector_off
+from export_targets.plan import resolve
 from export_targets.runners.processes.this_machine import load_average
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named

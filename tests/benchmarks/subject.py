@@ -1,6 +1,6 @@
 """What is measured: a model with its weights, its calibration images, and its artifacts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -10,8 +10,9 @@ from edge_models.reference.heads import SingleOutput
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.artifact.manifest import to_json, toolchain
 from export_targets.pipeline import build
+from export_targets.plan import choose_images, resolve
 from export_targets.progress import silent_reporter, stderr_reporter
-from export_targets.request import BuildRequest, Form, choose_images, resolve
+from export_targets.request import BuildRequest, Form
 from quantize.calibration import Images
 from tests.benchmarks import trained
 from tests.benchmarks.result import RESULTS
@@ -78,7 +79,7 @@ class Subject:
         plan = resolve(request)
         out = RESULTS / "artifacts" / plan.name
         identity = {
-            "artifact": to_json(plan.identity(self.loaded())),
+            "artifact": to_json(asdict(plan.identity(self.loaded()))),
             "calibration": self.calibration_images().sha256() if plan.recipe.quantized else "",
             "sources": sources(PACKAGES),
             "toolchain": to_json(toolchain(("executorch",))),

@@ -163,6 +163,18 @@ def test_damaged_metadata_is_no_reason_to_refuse(folder: Path) -> None:
         assert read_image(folder / "exif.jpg").size == (13, 9)
 
 
+def test_a_lack_of_memory_is_no_fault_of_the_image(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(*_: object) -> NoReturn:
+        raise MemoryError
+
+    (folder / "good.png").write_bytes(ENCODED["PNG RGB"])
+    monkeypatch.setattr(images, "to_rgb", greedy)
+    with pytest.raises(MemoryError):
+        read_image(folder / "good.png")
+
+
 MISSING: dict[str, Callable[[Path], object]] = {
     "absent": lambda path: None,
     "a folder": lambda path: path.mkdir(),

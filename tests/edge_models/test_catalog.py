@@ -60,6 +60,8 @@ def test_embedded_weights_are_there_and_small(spec: ModelSpec) -> None:
 @pytest.mark.parametrize("spec", DIGITS, ids=lambda spec: spec.name)
 def test_float_rules_name_modules_of_the_edge_form(spec: ModelSpec) -> None:
     edge = edge_form(spec, made_model(spec.name), (64, 64), 1, "mean", FORMS["xnnpack"])
-    present = {part for name, _ in edge.named_modules() for part in name.split(".")}
-    present |= {type(module).__name__ for module in edge.modules()}
+    present: set[str | type] = {
+        part for name, _ in edge.named_modules() for part in name.split(".")
+    }
+    present |= {type(module) for module in edge.modules()}
     assert {rule.module for rule in spec.float_rules} <= present

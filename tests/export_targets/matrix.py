@@ -118,7 +118,7 @@ class Matrix:
         for rule in model_spec(manifest.model.name).float_rules:
             if rule.recipes:
                 applies = manifest.recipe in rule.recipes
-                assert (f"{rule.module}: {rule.why}" in said) == applies
+                assert (f"{rule.name}: {rule.why}" in said) == applies
 
     def test_every_file_is_listed_with_its_digest(self, result: BuildResult) -> None:
         paths = {

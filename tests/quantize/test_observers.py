@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchao.quantization.pt2e import HistogramObserver, PerChannelMinMaxObserver
 
 from edge_models.parity import measure
-from quantize.observers import SAMPLE, RelativeErrorObserver, WeightObserver
+from quantize.observers import SAMPLE, RelativeErrorObserver, WeightObserver, find_ranges
 
 INT8 = {
     "dtype": torch.int8,
@@ -142,3 +142,15 @@ def test_a_weight_is_looked_at_once_and_ranged_as_by_the_library() -> None:
     assert all(map(torch.equal, ours.calculate_qparams(), expected))
     ours(weight * 100)
     assert all(map(torch.equal, ours.calculate_qparams(), expected))
+
+
+def test_ranges_found_together_are_those_found_one_by_one() -> None:
+    observers = [observed([x * (index + 1) for x in maps(4, size=16)]) for index in range(5)]
+    alone = [observer.calculate_qparams() for observer in observers]
+    threads = torch.get_num_threads()
+    find_ranges(nn.ModuleList([*observers, RelativeErrorObserver(**INT8), observers[0]]))
+    assert torch.get_num_threads() == threads
+    for observer, (scale, zero_point) in zip(observers, alone, strict=True):
+        assert observer.range is not None
+        assert torch.equal(observer.calculate_qparams()[0], scale)
+        assert torch.equal(observer.calculate_qparams()[1], zero_point)

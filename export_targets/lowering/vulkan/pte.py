@@ -8,7 +8,7 @@ from executorch.exir import to_edge_transform_and_lower
 
 from export_targets.interpret.vk.read import read_delegate
 from export_targets.lowering.delegates import read_delegates
-from export_targets.lowering.graph import drop_provenance
+from export_targets.lowering.provenance import drop_provenance
 from export_targets.lowering.vulkan.limits import beyond_limits
 from export_targets.lowering.vulkan.partition import CheckedPartitioner, vulkan_log
 from export_targets.lowering.vulkan.untaken import refuse_untaken

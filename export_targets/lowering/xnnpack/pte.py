@@ -11,8 +11,8 @@ from executorch.backends.xnnpack.utils.configs import (
 from executorch.exir import to_edge_transform_and_lower
 
 from export_targets.lowering.delegates import RefusalLog, read_delegates
-from export_targets.lowering.graph import drop_provenance
 from export_targets.lowering.idle_passes import idle_passes_left_out
+from export_targets.lowering.provenance import drop_provenance
 from export_targets.lowering.xnnpack.partitioner import partitioner
 from export_targets.target import Lowered, Lowering
 

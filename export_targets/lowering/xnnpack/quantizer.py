@@ -9,8 +9,10 @@ from torchao.quantization.pt2e.quantizer import (
 )
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
+from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
+from edge_models.edge.forms.stem import ColumnPairs
 from edge_models.spec import FloatRule
-from export_targets.lowering.graph import module_classes, ruling
+from export_targets.lowering.graph import lies_in, ruling
 from quantize.pt2e import int8_config
 from quantize.recipe import Recipe
 
@@ -43,7 +45,7 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
                 )
         super().annotate(model)
         for node in model.graph.nodes:
-            if node.target == aten.conv2d.default and "ColumnPairs" in module_classes(node):
+            if node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
                 shared = SharedQuantizationSpec((node.args[0], node))
                 node.meta[Q_ANNOTATION_KEY].output_qspec = shared
         return model
@@ -83,7 +85,6 @@ def _is_sliced_weights(node: torch.fx.Node) -> bool:
     """Whether a node is the weights of a local convolution before they are sliced by taps."""
     users = list(node.users)
     return len(users) == 9 and all(
-        user.target == torch.ops.aten.slice.Tensor
-        and "LocalConvolutionBySlices" in module_classes(user)
+        user.target == torch.ops.aten.slice.Tensor and lies_in(user, LocalConvolutionBySlices)
         for user in users
     )

@@ -64,7 +64,8 @@ def to_build(architecture: str) -> str:
     """The command that builds the runner; empty where it is built."""
     if (BINARIES / architecture / PROGRAM).is_file():
         return ""
-    return "make runner" if architecture == "x86-64" else f"make runner-{architecture}"
+    command = "make runner" if architecture == "x86-64" else f"make runner-{architecture}"
+    return command if SOURCE.is_dir() else f"{command} in a checkout: no wheel holds its sources"
 
 
 def build(architecture: str, binaries: Path, sanitize: bool = False) -> Path:
@@ -107,7 +108,9 @@ def sdk(architecture: str) -> Path:
     if is_native(architecture):
         spec = find_spec("executorch")
         if spec is None or not spec.submodule_search_locations:
-            raise InputError("executorch is not installed.", "make install")
+            raise InputError(
+                "executorch is not installed.", "`edgeform doctor` says what is missing."
+            )
         return Path(next(iter(spec.submodule_search_locations)), "share/cmake")
     release = version("executorch")
     folder = WHEELS / f"executorch-{release}-{architecture}"

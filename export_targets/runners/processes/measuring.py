@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from edge_models.errors import RunnerError
+from export_targets.waiting_threads import users_environment
 
 SECONDS = 600  # for one answer: the largest model takes 1 s an inference on a slow core
 LARGEST_ANSWER = 2**24  # bytes
@@ -41,6 +42,7 @@ class Turns:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             process_group=0,
+            env=users_environment(),
         )
         self.ready: Any = None
 

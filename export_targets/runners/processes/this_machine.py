@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
-from export_targets.artifact.latency_report import Device
+from export_targets.artifact.device import Device
 
 BUSY = 0.5  # load average of one minute above which times are not to be trusted
 # As Linux names a feature of the processor: as reports name the instruction set.

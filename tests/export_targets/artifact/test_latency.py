@@ -24,6 +24,7 @@ from export_targets.artifact.latency_report import OUTSIDE, LatencyReport, Phase
 from tests.export_targets.made_up import made_up_manifest, write_made_up
 from tests.export_targets.made_up_latency import content, made_up_report
 
+PLAN = {"requested": "all", "cpu": 1, "gpu": 0, "neural_engine": 40}
 EXECUTE, ROW, TABLE = ("phases", "execute"), ("operators", "rows", 0), ("operators",)
 # Where to put which value, and what the refusal says of it.
 REFUSED: list[tuple[tuple[Any, ...], Any, str]] = [
@@ -59,10 +60,12 @@ REFUSED: list[tuple[tuple[Any, ...], Any, str]] = [
     (("device", "abi"), "sparc", "device.abi"),
     (("device", "cores"), 0, "greater than 0"),
     (("runtime", "threads"), 0, "greater than 0"),
+    (("compute_plan",), {**PLAN, "requested": "tpu"}, "compute_plan.requested"),
+    (("compute_plan",), {**PLAN, "gpu": -1}, "compute_plan.gpu"),
     (("image", "width"), 0, "greater than 0"),
     (("model_sha256",), "0" * 63, "pattern"),
     (("runner",), "../host", "pattern"),
-    (("schema_version",), "1.1", "schema version 1.1; this program reads up to 1.0"),
+    (("schema_version",), "1.9", "schema version 1.9; this program reads up to 1.1"),
     (("schema_version",), "2.0", "schema version 2.0"),
     (("schema_version",), "one", "invalid literal"),
     ((*ROW, "ms"), 3.1, "gmac_s is not"),
@@ -111,6 +114,15 @@ def test_reading_gives_what_was_written(tmp_path: Path) -> None:
 def test_what_a_platform_does_not_give_may_be_null(field: str, tmp_path: Path) -> None:
     report = read_report(written(tmp_path / "r.json", {**content(), field: None}))
     assert getattr(report, field) is None
+
+
+def test_core_ml_names_its_units_and_not_its_threads(tmp_path: Path) -> None:
+    of_core_ml = {**content(), "schema_version": "1.1", "compute_plan": PLAN}
+    of_core_ml["runtime"]["threads"] = None
+    report = read_report(written(tmp_path / "r.json", of_core_ml))
+    assert report.runtime.on_threads == "threads of its own choice"
+    assert str(report.compute_plan).startswith("40 on the Neural Engine, 0 on the GPU, 1 on")
+    assert read_report(written(tmp_path / "old.json", content())).compute_plan is None
 
 
 @pytest.mark.parametrize(("place", "value", "why"), REFUSED, ids=[str(r[0]) for r in REFUSED])

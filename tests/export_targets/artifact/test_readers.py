@@ -26,9 +26,10 @@ from export_targets.artifact.folder import (
 )
 from export_targets.artifact.manifest import Manifest
 from export_targets.command_line import cli, console, doctor
+from export_targets.plan import resolve
 from export_targets.progress import silent_reporter
 from export_targets.prove.verify import verify
-from export_targets.request import BuildRequest, resolve
+from export_targets.request import BuildRequest
 from export_targets.runner import all_runners
 from export_targets.target import Target
 from tests.bad_input import mutated, only_inside, refused_or

@@ -1,8 +1,10 @@
 """The command line: exit codes, what it says about bad input, and its JSON documents."""
 
 import json
+import os
+import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from edge_models.catalog import model_specs
 from export_targets.command_line import cli, console, doctor
 from export_targets.target import all_targets, recipes_of
 from quantize.recipe import all_recipes
-from tests.conftest import SMALL, Built, EdgeformInProcess, in_own_process
+from tests.conftest import SMALL, Built, EdgeformInProcess, Ran, in_own_process
 
 pytestmark = pytest.mark.usefixtures("runner_here")
 
+ROOT = Path(cli.__file__).parent.parent.parent
 BUILD = ("build", SMALL, "--target", "xnnpack")
 COMMANDS = ["list", "build", "verify", "profile", "evaluate", "report", "doctor", "demo"]
 # arguments, what must be named, what the remedy must offer
@@ -228,6 +231,65 @@ def test_a_fault_of_the_program_shows_no_traceback_either(
         assert json.loads(printed.out) == {"error": error}
     else:
         assert printed.err.endswith(f"ZeroDivisionError: a second\n{console.FAULT}\n")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"
+        ),
+    ],
+    ids=["Python", "torch"],
+)
+def test_a_lack_of_memory_is_called_so(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    def greedy() -> Any:
+        raise error
+
+    monkeypatch.setattr(doctor, "diagnose", greedy)
+    ran = edgeform("doctor")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "There is not enough memory.")
+
+
+def test_the_version_is_that_of_the_package(edgeform: EdgeformInProcess) -> None:
+    ran = edgeform("--version")
+    assert (ran.code, ran.out) == (0, f"edgeform {version('edgeform')}\n")
+
+
+def in_shell(command: str) -> Ran:
+    """A line of shell, in which ``edgeform`` is this command line."""
+    program = f'edgeform() {{ "{sys.executable}" -m export_targets "$@"; }}; {command}'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", program], capture_output=True, text=True, check=False, env=environment
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_closed_stdout_is_named_before_anything_is_done() -> None:
+    ran = in_shell("edgeform list recipes >&-")
+    assert (ran.code, len(ran.err.splitlines())) == (2, 2)
+    assert "Stdout is closed" in ran.err
+
+
+def test_a_closed_stderr_is_no_reason_to_stop() -> None:
+    ran = in_shell("edgeform list recipes 2>&-")
+    assert ran.code == 0
+    assert "int8_mixed" in ran.out
+
+
+def test_a_working_directory_that_is_gone_is_named(tmp_path: Path) -> None:
+    ran = in_shell(
+        f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; edgeform list"
+    )
+    assert ran.code == 2
+    assert ran.err.splitlines()[-2:] == [
+        "The working directory no longer exists.",
+        "Change to another: cd DIRECTORY.",
+    ]
 
 
 def test_the_installed_program_is_this_command_line() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from export_targets.command_line import doctor
+from export_targets.lowering import read_versions
 from export_targets.runners.bridges import cpp_build as linux_runner
 from export_targets.target import all_targets
 from tests.conftest import EdgeformInProcess
@@ -44,6 +45,16 @@ def test_doctor_says_what_this_machine_can_do(
     assert set(abilities) == set(all_targets())
     assert abilities["xnnpack"]["verify"] == "host, x86-64, arm64 after `make runner-arm64`"
     assert "torch" in edgeform("doctor").out
+
+
+def test_doctor_says_whether_lowering_is_shortened(
+    monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    assert edgeform("doctor", "--json").document["machine"]["XNNPACK lowering"].startswith("short")
+    monkeypatch.setattr(read_versions, "READ", {"executorch": "1.5.0"})
+    said = edgeform("doctor", "--json").document["machine"]["XNNPACK lowering"]
+    assert said.startswith("plain")
+    assert "executorch 1.5.1" in said
 
 
 def test_doctor_names_an_absent_package(

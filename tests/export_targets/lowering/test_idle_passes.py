@@ -1,16 +1,17 @@
 """Leaving idle passes out changes nothing in the file."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.fx.passes.infra.pass_base import PassBase
+from torch.fx.passes.infra.pass_base import PassBase, PassResult
 from torch.nn import functional as F
 
 from edge_models.spec import InputSpec
-from export_targets.lowering import idle_passes
+from export_targets.lowering import idle_passes, read_versions
 from export_targets.lowering.xnnpack import pte
 from export_targets.target import Lowering
 from quantize.recipe import recipe_named
@@ -76,4 +77,28 @@ def test_a_pass_with_something_to_rewrite_runs(tmp_path: Path) -> None:
 def test_idle_passes_are_left_out(tmp_path: Path) -> None:
     module, x = nn.Conv2d(8, 8, 3), torch.randn(1, 8, 8, 8)
     ran, all_of_them = lowered_both_ways(module, x, tmp_path / "model.pte")
-    assert all_of_them - ran == set(idle_passes.REWRITES)  # also finds names that are no more
+    assert all_of_them - ran == {left_out.__name__ for left_out in idle_passes.REWRITES}
+
+
+def test_under_other_versions_every_pass_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_versions, "READ", {"executorch": "1.5.0"})
+    module, x = nn.Conv2d(8, 8, 3), torch.randn(1, 8, 8, 8)
+    ran, all_of_them = lowered_both_ways(module, x, tmp_path / "model.pte")
+    assert ran == all_of_them
+
+
+class Marking(PassBase):
+    def call(self, graph_module: torch.fx.GraphModule) -> PassResult:
+        return PassResult(graph_module, modified=True)
+
+
+def test_passes_of_another_thread_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(idle_passes.REWRITES, Marking, lambda node: False)
+    graph_module = torch.fx.symbolic_trace(nn.ReLU())
+    with idle_passes.idle_passes_left_out(), ThreadPoolExecutor(1) as pool:
+        here = Marking()(graph_module)
+        elsewhere = pool.submit(Marking(), graph_module).result()
+    assert here is not None
+    assert (here.modified, elsewhere.modified) == (False, True)

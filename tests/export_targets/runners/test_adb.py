@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from edge_models.errors import InputError, RunnerError
+from export_targets.artifact.device import Device, Runtime
 from export_targets.artifact.folder import open_artifact
 from export_targets.artifact.latency_folder import model_digest, stored_reports
-from export_targets.artifact.latency_report import Device, LatencyReport, Phase, Phases, Runtime
 from export_targets.artifact.latency_report import Image as PhotoSize
+from export_targets.artifact.latency_report import LatencyReport, Phase, Phases
 from export_targets.artifact.manifest import Manifest, to_json
 from export_targets.runner import runner_named
 from export_targets.runners.bridges import debug_bridge as adb

@@ -15,7 +15,8 @@ from export_targets.interpret.mil.execute import execute
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
 from export_targets.lowering.coreml.convert import LABEL, LOGITS
-from export_targets.request import BuildRequest, resolve, settle
+from export_targets.plan import resolve, settle
+from export_targets.request import BuildRequest
 from tests.conftest import Built
 
 MODEL = "digits_conformer"

@@ -13,8 +13,9 @@ from edge_models.edge.forms.stem import StemByColumnPairs
 from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.spec import FloatRule, InputSpec
-from export_targets.lowering.graph import exported, module_classes, operator_name
+from export_targets.lowering.graph import lies_in, operator_name
 from export_targets.lowering.xnnpack import lower, quantizer
+from export_targets.pipeline import exported
 from export_targets.runners import host
 from export_targets.target import Lowering
 from export_targets.targets.xnnpack import FLOAT_RULES, FORMS
@@ -75,9 +76,9 @@ def test_local_weights_are_quantized_once_before_they_are_sliced(layer: fx.Graph
     assert len({node.args[0].args[0] for node in taps}) == 1
 
 
-@pytest.mark.parametrize("rule", FLOAT_RULES[1:], ids=lambda rule: rule.module)
+@pytest.mark.parametrize("rule", FLOAT_RULES[1:], ids=lambda rule: rule.name)
 def test_what_decides_a_cot_layer_stays_float(layer: fx.GraphModule, rule: FloatRule) -> None:
-    ruled = [node for node in layer.graph.nodes if rule.module in module_classes(node)]
+    ruled = [node for node in layer.graph.nodes if lies_in(node, rule.module)]
     assert [node for node in ruled if operator_name(node) in ("add", "mul", "mean", "sub")]
     ruled = [node for node in ruled if "quantize" not in operator_name(node)]
     assert all("dequantize_per_channel" not in str(node.args) for node in ruled)

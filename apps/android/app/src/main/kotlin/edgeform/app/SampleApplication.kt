@@ -4,14 +4,18 @@ import android.app.Application
 import android.os.Handler
 import android.os.Looper
 import edgeform.core.ClassifierLoader
+import edgeform.core.LoadingMark
+import edgeform.core.MarkingLoader
 import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 
 /** Owns what outlives a screen: the artifacts, the runtime, and each screen's work. */
 open class SampleApplication : Application() {
     /** The runtime; tests have another, and other artifacts. */
-    open val loader: ClassifierLoader by lazy { ExecuTorchLoader() }
+    protected open val runtime: ClassifierLoader by lazy { ExecuTorchLoader() }
 
+    val mark by lazy { LoadingMark(filesDir) }
+    val loader: ClassifierLoader by lazy { MarkingLoader(runtime, mark) }
     open val store by lazy { ArtifactStore(assets, filesDir) { getExternalFilesDir(null) } }
     val phone by lazy { Phone(this) }
     val remoteRuns by lazy { RemoteRuns { getExternalFilesDir(null) } }

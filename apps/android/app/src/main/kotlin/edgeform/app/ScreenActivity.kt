@@ -7,6 +7,7 @@ import android.view.View
 import android.widget.ArrayAdapter
 import android.widget.LinearLayout
 import android.widget.Spinner
+import android.widget.TextView
 
 /** A screen: the tabs, one layout below them, and the application's [work] that it shows. */
 abstract class ScreenActivity<S : Any>(private val layout: Int) : Activity() {
@@ -26,12 +27,29 @@ abstract class ScreenActivity<S : Any>(private val layout: Int) : Activity() {
 
     override fun onStart() {
         super.onStart()
+        showInterrupted()
         work.observe(::show)
     }
 
     override fun onStop() {
         work.leave()
         super.onStop()
+    }
+
+    /** Tells of an artifact in whose loading the app ended, until the user has answered. */
+    private fun showInterrupted() {
+        val notice = findViewById<View>(R.id.interrupted)
+        val interrupted = app.mark.interrupted
+        notice.visibility = if (interrupted == null) View.GONE else View.VISIBLE
+        if (interrupted == null) return
+        findViewById<TextView>(R.id.interrupted_text).text = getString(R.string.interrupted, interrupted.name)
+        answer(R.id.leave_out) { app.mark.leaveOut() }
+        answer(R.id.try_again) { app.mark.tryAgain() }
+    }
+
+    private fun answer(button: Int, action: () -> Unit) = findViewById<View>(button).setOnClickListener {
+        action()
+        showInterrupted()
     }
 
     private fun tab(id: Int, screen: Class<out Activity>) {

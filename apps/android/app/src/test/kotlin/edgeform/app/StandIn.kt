@@ -17,7 +17,7 @@ private const val SECONDS = 30L
 /** The application with a runtime that the test drives. */
 class TestApplication : SampleApplication() {
     val standIn = StandIn()
-    override val loader: ClassifierLoader get() = standIn
+    override val runtime: ClassifierLoader get() = standIn
 
     /** Without the artifact in the app's assets: the system's have none. */
     override val store by lazy {

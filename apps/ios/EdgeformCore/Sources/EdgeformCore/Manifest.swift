@@ -1,0 +1,120 @@
+import Foundation
+
+/// How a resized image takes the value between two pixels.
+public enum Interpolation: String, Sendable, CaseIterable {
+  case bilinear, bicubic
+}
+
+/// The shorter side to `size` pixels, then a centre crop of `height` x `width`.
+public struct Resize: Hashable, Sendable {
+  public let size: Int
+  public let interpolation: Interpolation
+  public let height, width: Int
+}
+
+/// What a model takes: numbers, or a picture that it reads itself.
+public enum InputKind: String, Sendable, CaseIterable {
+  case tensor, image
+}
+
+/// The model's input, NCHW of RGB. `normalizedByCaller`: whether the app subtracts `mean` and
+/// divides by `std`, or the model does.
+public struct InputContract: Sendable {
+  public let name: String
+  public let kind: InputKind
+  public let shape: [Int]
+  public let resize: Resize
+  public let normalizedByCaller: Bool
+  public let mean, std: [Float]
+
+  /// Numbers in one input.
+  public var elements: Int { shape.reduce(1, *) }
+}
+
+/// What a Core ML model answers with: logits alone, or the name of a class beside them.
+public enum OutputKind: String, Sendable, CaseIterable {
+  case logits
+  case labelled = "class"
+}
+
+/// `heads` outputs, each of `batch` x `classes` logits.
+public struct OutputContract: Hashable, Sendable {
+  public let name: String
+  public let kind: OutputKind
+  public let batch, classes, heads: Int
+
+  public var elements: Int { heads * batch * classes }
+}
+
+/// The pass mark of the self-test: over all samples, and as a share of them.
+public struct PassMark: Hashable, Sendable {
+  public let sqnrDB, top1: Double
+}
+
+/// A file of the artifact, its path relative to the manifest.
+public struct FileEntry: Hashable, Sendable {
+  public let path: String
+  public let bytes: Int
+  public let sha256: String
+  public let deploy: Bool
+}
+
+/// What an app needs of `manifest.json`; other fields are ignored.
+public struct Manifest: Sendable {
+  static let major = 1
+
+  public let name, model, recipe, target: String
+  /// The oldest iOS that takes the model; nil where the target does not depend on it.
+  public let minimumDeployment: Int?
+  public let input: InputContract
+  public let output: OutputContract
+  public let goldenSamples: Int
+  public let passMark: PassMark
+  public let files: [FileEntry]
+
+  /// Reads the bytes of a manifest. Throws a `Problem` that names the field.
+  public init(parsing data: Data) throws {
+    do {
+      try checkSyntax(data)
+      let decoder = JSONDecoder()
+      try decoder.decode(Version.self, from: data).check()
+      self = try decoder.decode(Manifest.self, from: data)
+    } catch let error as DecodingError {
+      throw Problem("The manifest is damaged: \(error.place).", remedy: "Build the artifact again.")
+    }
+  }
+}
+
+/// Foundation's decoder ends the program at a control character or a wrong escape in a key: its
+/// other JSON reader refuses both.
+private func checkSyntax(_ data: Data) throws {
+  do {
+    _ = try JSONSerialization.jsonObject(with: data)
+  } catch {
+    throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "it is no JSON"))
+  }
+}
+
+private struct Version: Decodable {
+  let schema_version: String
+
+  func check() throws {
+    let parts = schema_version.split(separator: ".", omittingEmptySubsequences: false)
+    let digits = parts.allSatisfy { (1...6).contains($0.count) && $0.allSatisfy(\.isASCIIDigit) }
+    guard parts.count == 2, digits, let major = Int(parts[0]) else {
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: [],
+          debugDescription: "schema_version \"\(schema_version)\" is not major.minor"))
+    }
+    if major > Manifest.major {
+      throw Problem(
+        "The manifest has schema version \(schema_version); this app reads \(Manifest.major).",
+        remedy: "Update the app.")
+    }
+  }
+}
+
+extension Character {
+  fileprivate var isASCIIDigit: Bool { ("0"..."9").contains(self) }
+}

@@ -1,0 +1,77 @@
+import Foundation
+
+private let identicalDB = 200.0  // of equal logits; float32 reaches about 150 otherwise
+private let build = "Build the artifact again, with samples that differ."
+
+/// How far one head's logits on the phone are from the expected ones, over all images. `sqnrDB`
+/// weighs the error against what differs between images: an answer that is always the same reaches
+/// 0 dB at best. `constantAgreement`: the `top1` of an answer that is always the commonest class.
+public struct Agreement: Hashable, Sendable {
+  public let sqnrDB, top1, constantAgreement: Double
+
+  /// Whether `top1` says anything: a constant answer does not reach the mark.
+  public func judgesTop1(_ mark: PassMark) -> Bool { constantAgreement < mark.top1 }
+
+  public func passes(_ mark: PassMark) -> Bool {
+    sqnrDB >= mark.sqnrDB && (top1 >= mark.top1 || !judgesTop1(mark))
+  }
+}
+
+/// Compares logits, one array a sample as `Classifier.run` gives it, and tells of each head. Throws
+/// a `Problem` for what cannot be judged: other sizes, NaN, fewer than two images or images whose
+/// expected logits are all the same.
+public func compare(expected: [[Float]], actual: [[Float]], _ output: OutputContract) throws
+  -> [Agreement]
+{
+  let all = expected + actual
+  if expected.count != actual.count || all.contains(where: { $0.count != output.elements }) {
+    throw Problem("The logits have another size than the manifest says.", remedy: build)
+  }
+  if !all.allSatisfy({ $0.allSatisfy(\.isFinite) }) {
+    throw Problem("There are NaN or infinite logits.", remedy: build)
+  }
+  return try (0..<output.heads).map { head in
+    try compareHead(rows(expected, output, head), rows(actual, output, head))
+  }
+}
+
+/// A head's logits of each image of each sample.
+private func rows(_ samples: [[Float]], _ output: OutputContract, _ head: Int) -> [ArraySlice<Float>]
+{
+  samples.flatMap { logits in
+    (0..<output.batch).map { image in
+      let start = (head * output.batch + image) * output.classes
+      return logits[start..<start + output.classes]
+    }
+  }
+}
+
+private func compareHead(_ expected: [ArraySlice<Float>], _ actual: [ArraySlice<Float>]) throws
+  -> Agreement
+{
+  var (signal, noise) = (0.0, 0.0)
+  for index in 0..<(expected.first?.count ?? 0) {
+    let wanted = expected.map { Double($0[$0.startIndex + index]) }
+    let got = actual.map { Double($0[$0.startIndex + index]) }
+    let mean = wanted.reduce(0, +) / Double(wanted.count)
+    signal += wanted.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    noise += zip(wanted, got).reduce(0) { $0 + ($1.1 - $1.0) * ($1.1 - $1.0) }
+  }
+  if signal == 0 {  // of fewer than two images, too
+    throw Problem("These inputs do not tell: their expected logits do not differ.", remedy: build)
+  }
+  let classes = expected.map(largest)
+  let counts = classes.reduce(into: [:]) { $0[$1, default: 0] += 1 }
+  let right = zip(classes, actual.map(largest)).count { $0 == $1 }
+  return Agreement(
+    sqnrDB: noise == 0 ? identicalDB : min(identicalDB, 10 * log10(signal / noise)),
+    top1: Double(right) / Double(classes.count),
+    constantAgreement: Double(counts.values.max() ?? 0) / Double(classes.count))
+}
+
+/// The place of the largest logit, the first of equal ones.
+private func largest(_ logits: ArraySlice<Float>) -> Int {
+  var best = logits.startIndex
+  for index in logits.indices where logits[index] > logits[best] { best = index }
+  return best - logits.startIndex
+}

@@ -1,0 +1,149 @@
+"""edgeform from Python: what the command line does, as functions with typed results.
+
+    import edgeform
+
+    request = edgeform.BuildRequest("digits_cotnet", "xnnpack", recipe="int8", out="digits")
+    built = edgeform.build(request)
+    for hop in edgeform.verify(built.folder).report.hops:
+        print(hop.name, hop.sqnr_db, hop.top1_agreement, hop.status)
+
+Importing this module loads no library; the first use of a name does. Nothing is printed unless
+``progress`` is asked for, and nothing of the caller's process is changed. Every function raises
+``InputError`` for bad input and for a damaged artifact: its ``what`` and ``remedy`` are for a
+person. Gates that fail raise nothing: ``problems`` names them.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge_models.errors import InputError as InputError
+    from edge_models.errors import RunnerError as RunnerError
+    from edge_models.parity import ParityReport as ParityReport
+    from export_targets.artifact.folder import Artifact as Artifact
+    from export_targets.artifact.latency_report import LatencyReport as LatencyReport
+    from export_targets.pipeline import BuildResult as BuildResult
+    from export_targets.profile.profile import Profile as Profile
+    from export_targets.progress import Reporter
+    from export_targets.prove.evaluate import EvaluationReport as EvaluationReport
+    from export_targets.prove.verify import Verification as Verification
+    from export_targets.request import BuildRequest as BuildRequest
+
+_FROM = {
+    "InputError": "edge_models.errors",
+    "RunnerError": "edge_models.errors",
+    "ParityReport": "edge_models.parity",
+    "Artifact": "export_targets.artifact.folder",
+    "LatencyReport": "export_targets.artifact.latency_report",
+    "BuildResult": "export_targets.pipeline",
+    "Profile": "export_targets.profile.profile",
+    "EvaluationReport": "export_targets.prove.evaluate",
+    "Verification": "export_targets.prove.verify",
+    "BuildRequest": "export_targets.request",
+}
+_FUNCTIONS = ("build", "open_artifact", "verify", "evaluate", "profile", "report")
+__all__ = [*_FUNCTIONS, *_FROM]
+
+StrPath = str | Path
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM:
+        raise AttributeError(f"module 'edgeform' has no attribute {name!r}")
+    return getattr(import_module(_FROM[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def build(request: "BuildRequest", *, progress: bool = False) -> "BuildResult":
+    """Checkpoint -> artifact folder, verified; minutes at real size.
+
+    ``folder`` of the result ends in ``.failed`` where a gate failed, and ``problems`` names it; the
+    artifact that was there before stays. ``parity`` holds the figures of every hop, SQNR in dB.
+    """
+    from export_targets.pipeline import build as run
+
+    return run(request, _reporter(progress))
+
+
+def open_artifact(folder: StrPath) -> "Artifact":
+    """An artifact folder, its files compared with their digests.
+
+    ``inputs()`` are its golden inputs (samples, B, 3, H, W), ``manifest`` all that it says.
+    """
+    from export_targets.artifact.folder import open_artifact as run
+
+    return run(Path(folder))
+
+
+def verify(
+    folder: StrPath,
+    *,
+    images: StrPath | None = None,
+    runner: str | None = None,
+    trust_graphs: bool = False,
+    progress: bool = False,
+) -> "Verification":
+    """An artifact's digests, wholeness and every parity hop, on its golden inputs or on the
+    ``images`` of a folder; ``trust_graphs`` loads ``lowered.pt2``, which can carry code.
+    """
+    from export_targets.prove.verify import verify as run
+
+    return run(Path(folder), _path(images), runner, trust_graphs, _reporter(progress))
+
+
+def evaluate(
+    folder: StrPath,
+    images: StrPath,
+    *,
+    limit: int | None = None,
+    trust_graphs: bool = False,
+    progress: bool = False,
+) -> "EvaluationReport":
+    """Top-1, top-5 and agreement, each in [0, 1], of an artifact's programs over the labelled
+    images of ``images/<class>/``: all, or ``limit`` of them.
+    """
+    from export_targets.prove.evaluate import evaluate as run
+
+    return run(Path(folder), Path(images), limit, trust_graphs, _reporter(progress))
+
+
+def profile(
+    folders: Sequence[StrPath],
+    *,
+    baseline: str | None = None,
+    runner: str | None = None,
+    iterations: int = 120,
+    warmup: int = 10,
+    threads: int | None = None,
+    progress: bool = False,
+) -> "Profile":
+    """Latency in ms of one or several artifacts, measured in turns, with their ratios; each report
+    is kept in its artifact. ``baseline="published"`` builds and measures that form too.
+    """
+    from export_targets.profile.profile import Settings, profile_all
+
+    settings = Settings(iterations, warmup, threads)
+    paths = [Path(folder) for folder in folders]
+    return profile_all(paths, baseline, runner, settings, _reporter(progress))
+
+
+def report(folders: Sequence[StrPath], out: StrPath, *, progress: bool = False) -> Path:
+    """Write one HTML page about artifacts to ``out``, whole or not at all; its path."""
+    from export_targets.report.page import write_report
+
+    return write_report([Path(folder) for folder in folders], Path(out), _reporter(progress))
+
+
+def _path(path: StrPath | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _reporter(progress: bool) -> "Reporter":
+    from export_targets.progress import silent_reporter, stderr_reporter
+
+    return stderr_reporter() if progress else silent_reporter()

@@ -1,0 +1,191 @@
+"""What a build will do: its request checked and resolved to the catalogs' entries."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from torch import Tensor
+
+from edge_models.catalog import model_spec
+from edge_models.checkpoint import LoadedModel
+from edge_models.errors import InputError
+from edge_models.images import preprocess_all
+from edge_models.reference.heads import HEADS
+from edge_models.registry import named
+from edge_models.spec import FloatRule, ModelSpec
+from export_targets.artifact.folder import read_lines
+from export_targets.artifact.manifest import Identity, artifact_name
+from export_targets.progress import Reporter
+from export_targets.request import FORMS, BuildRequest
+from export_targets.target import Lowering, Target, target_named
+from quantize.calibration import SYNTHETIC, Images, ImageSets, image_sets
+from quantize.recipe import Recipe, recipe_named
+
+STRIDE = 32  # of the models' last feature map: H and W are multiples of it
+MAX_PIXELS = 2**24  # of the input, over the whole batch: 200 MB as float32
+GOLDEN_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with every name resolved."""
+
+    request: BuildRequest
+    spec: ModelSpec
+    target: Target
+    recipe: Recipe
+    size: tuple[int, int]
+    options: Mapping[str, str]
+    name: str
+    out: Path
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The model's input, (B, 3, H, W)."""
+        return (self.request.batch, 3, *self.size)
+
+    @property
+    def float_rules(self) -> tuple[FloatRule, ...]:
+        """What stays float at INT8: the target's rules and the model's."""
+        return self.target.rules(self.spec, self.recipe)
+
+    def inputs(self, images: Images) -> Tensor:
+        """Images as model inputs, (samples, B, 3, H, W); images that fill no batch are left out."""
+        batch = self.request.batch
+        used = images.images[: len(images.images) // batch * batch]
+        return preprocess_all(used, self.spec.input, self.size).unflatten(0, (-1, batch))
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether the model file takes pixels and normalizes them itself."""
+        return self.options.get("input") == "image"
+
+    def lowering(self, loaded: LoadedModel, labels: tuple[str, ...]) -> Lowering:
+        """What the target needs to know beside the program."""
+        facts = {
+            "name": self.name,
+            "model": self.spec.name,
+            "size": f"{self.size[0]}x{self.size[1]}",
+            "weights": loaded.sha256,
+            "version": version("edgeform"),
+        }
+        return Lowering(self.recipe, self.spec.input, self.options, labels, facts)
+
+    def identity(self, loaded: LoadedModel) -> Identity:
+        """Of the artifact that this plan makes."""
+        return Identity(
+            model=self.spec.name,
+            weights=loaded.sha256,
+            target=self.target.name,
+            options=dict(self.options),
+            recipe=self.recipe.name,
+            form=self.request.form,
+            input=self.shape,
+            heads=self.request.heads,
+        )
+
+
+def resolve(request: BuildRequest) -> Plan:
+    """Check a request against the catalogs. Raises InputError for what cannot be built."""
+    spec = model_spec(request.model)
+    target = target_named(request.target)
+    recipe = recipe_named(request.recipe or target.default_recipe)
+    target.check(recipe)
+    options = target.choose(recipe, request.options)
+    named(dict.fromkeys(FORMS), "form", request.form)
+    named(dict.fromkeys(HEADS), "choice of heads", request.heads)
+    if request.heads == "both" and not spec.two_heads:
+        raise InputError(f"The model {spec.name} has one head.", "Leave --heads both away.")
+    height, width = size = request.size or spec.input.size
+    if height < STRIDE or width < STRIDE or height % STRIDE or width % STRIDE:
+        raise InputError(
+            f"The size {height}x{width} is not possible.",
+            f"Height and width are multiples of {STRIDE}.",
+        )
+    if request.batch * height * width > MAX_PIXELS:
+        raise InputError(
+            f"A batch of {request.batch} at {height}x{width} is too large.",
+            f"Batch x height x width is at most {MAX_PIXELS}.",
+        )
+    if recipe.needs_calibration and request.calibration is None and spec.embedded is None:
+        raise InputError(
+            f"The recipe {recipe.name} needs images for calibration.",
+            f"Give --calibration DIR, or say --calibration {SYNTHETIC}.",
+        )
+    name = artifact_name(spec.name, target.name, recipe.name, size, request.batch, request.form)
+    out = Path(request.out or Path("artifacts") / name)
+    if out.is_symlink() or out.name in ("", ".."):
+        out = Path(os.path.realpath(out))
+    if not out.name:
+        raise InputError(f"The folder {out} cannot be an artifact.", "Choose another --out.")
+    return Plan(request, spec, target, recipe, size, options, name, out)
+
+
+def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
+    """The plan with those options changed that its batch, heads and labels rule out.
+
+    Raises InputError where the request asked for one of them by name, and for two classes of one
+    name whose probabilities are the output.
+    """
+    ruled_out = {}
+    if plan.request.batch != 1:
+        ruled_out["input", "image"] = ("tensor", "an app gives one picture at a time")
+    if plan.request.batch != 1 or plan.request.heads == "both" or not labels:
+        why = "it needs a batch of one, one head and the names of the classes"
+        ruled_out["output", "class"] = ("logits", why)
+    options = dict(plan.options)
+    for (name, value), (instead, why) in ruled_out.items():
+        if plan.request.options.get(name) == value:
+            raise InputError(
+                f"The {name} {value} is not possible here: {why}.",
+                f"Say --{name} {instead}.",
+            )
+        if options.get(name) == value:
+            options[name] = instead
+    twice = [label for label in labels if labels.count(label) > 1]
+    if twice and options.get("output") == "class":
+        raise InputError(
+            f"Two classes are named {twice[0]!r}: the output class, probabilities by name, "
+            "cannot hold both.",
+            "Name them apart in the labels, or say --output logits.",
+        )
+    return replace(plan, options=options)
+
+
+def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
+    """Read the calibration and golden images of a plan, and report files that cannot be read."""
+    request = plan.request
+    source = None if request.calibration is None else str(request.calibration)
+    if source is not None and not plan.recipe.needs_calibration:
+        reporter.note(f"{plan.recipe.name} needs no calibration: {source} is not read")
+        source = None
+    samples = request.calibration_samples * request.batch
+    golden = GOLDEN_SAMPLES * request.batch
+    total = samples + golden if source not in (None, SYNTHETIC) else 0
+    with reporter.steps("Images", total) as advance:
+        sets = image_sets(plan.spec, source, samples, golden, request.seed, advance)
+    for line in sets.calibration.unreadable if sets.calibration else ():
+        reporter.note(f"Skipped: {line}")
+    for kind, chosen in (("calibration", sets.calibration), ("golden", sets.golden)):
+        if chosen is not None and len(chosen.images) < request.batch:
+            raise InputError(
+                f"{len(chosen.images)} {kind} images do not fill a batch of {request.batch}.",
+                "Give more images or a smaller --batch.",
+            )
+    return sets
+
+
+def read_labels(plan: Plan, classes: int) -> tuple[str, ...]:
+    """Class names: the request's file, else the model's own. Raises InputError for a wrong file."""
+    path = plan.request.labels
+    if path is None:
+        return plan.spec.labels if len(plan.spec.labels) == classes else ()
+    labels = read_lines(Path(path))
+    if len(labels) != classes:
+        raise InputError(
+            f"The labels {path} have {len(labels)} lines, but the model has {classes} classes.",
+            "One class a line, in the order of the model's logits.",
+        )
+    return tuple(labels)
