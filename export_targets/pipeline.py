@@ -145,12 +145,13 @@ def _compressed_logits(
 
 
 def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -> dict[str, Tensor]:
-    """Of the saved file on the target's runner, and on its exact one where a gate asks for it."""
-    names = {"file": plan.target.runner}
-    if plan.target.gates[plan.recipe.name].exact is not None:
-        names["exact"] = plan.target.exact_runner
+    """Of the saved file on the target's runner, and on its others where a gate asks for them."""
+    others = plan.target.gates[plan.recipe.name].others
     logits = {}
-    for program, name in names.items():
+    for program, name in {
+        "file": plan.target.runner,
+        **{program: plan.target.other_runners[program] for program in others},
+    }.items():
         runner = runner_named(name, plan.target.name)
         with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
             logits[program] = runner.run(model, inputs, advance)

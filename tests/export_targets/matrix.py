@@ -71,9 +71,9 @@ class Matrix:
         assert result.problems == ()
         assert result.parity is not None
         recipe = recipe_named(result.manifest.recipe)
-        exact = target_named(result.manifest.target.name).gates[recipe.name].exact is not None
+        others = target_named(result.manifest.target.name).gates[recipe.name].others
         changed = ["quantize"] if recipe.approximate else []
-        names = ["edge", *changed, *(["exact"] if exact else []), "lower", "chain"]
+        names = ["edge", *changed, *others, "lower", "chain"]
         statuses = [(hop.name, hop.status) for hop in result.parity.hops]
         assert statuses == [(name, "passed") for name in names]
         assert {hop.samples for hop in result.parity.hops} == {result.manifest.golden.samples}
