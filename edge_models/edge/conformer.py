@@ -87,7 +87,8 @@ class FCUDown(nn.Module):
 
     before: GELU(LN(pool(W x + b)))
     after:  GELU(LN(W pool(x) + b)): the pool and the 1x1 convolution commute, stride^2 fewer
-    products; W and b are centred, so that the norm's mean over channels is zero.
+    products; W and b are centred, so that the norm's mean over channels is zero. The norm's affine
+    part stands in the norm where its form has a place for it.
     """
 
     gamma: Tensor
@@ -102,6 +103,9 @@ class FCUDown(nn.Module):
         self.project = forms.tokens.linear(projection)
         self.norm = forms.layer_norm(dim, source.ln.eps, centered=True)
         gamma, beta = source.ln.weight.detach().clone(), source.ln.bias.detach().clone()
+        if self.norm.has_affine:
+            self.norm.weight, self.norm.bias = gamma, beta
+            return
         self.register_buffer("gamma", forms.tokens.constant(gamma.view(1, 1, -1)))
         self.register_buffer("beta", forms.tokens.constant(beta.view(1, 1, -1)))
 
@@ -109,7 +113,7 @@ class FCUDown(nn.Module):
         if self.pool is not None:
             x = self.pool(x)
         x = self.norm(self.project(self.tokens.from_map(x)))
-        x = F.gelu(x * self.gamma + self.beta)
+        x = F.gelu(x if self.norm.has_affine else x * self.gamma + self.beta)
         return x if self.scale == 1.0 else x * self.scale
 
 
