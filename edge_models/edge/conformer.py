@@ -16,8 +16,11 @@ from edge_models.edge.folding import (
     scaled,
 )
 from edge_models.edge.forms import Forms
+from edge_models.edge.forms.residual import ChainedSum, GatheredSum
 from edge_models.reference import conformer as reference
 from edge_models.spec import Size
+
+Stream = ChainedSum | GatheredSum
 
 
 class Attention(nn.Module):
@@ -54,9 +57,10 @@ class Block(nn.Module):
         self.fc1 = forms.tokens.linear(fold_norm_affine(source.norm2, affine_of(source.mlp.fc1)))
         self.fc2 = forms.tokens.linear(scaled(affine_of(source.mlp.fc2), scale))
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
-        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+    def forward(self, tokens: Stream) -> Stream:
+        tokens = tokens.settled()
+        tokens = tokens.plus(self.attn(self.norm1(tokens.total)))
+        return tokens.plus(self.fc2(F.gelu(self.fc1(self.norm2(tokens.total)))))
 
 
 class ConvBlock(nn.Module):
@@ -129,7 +133,7 @@ class ConvTransBlock(nn.Module):
     ) -> None:
         super().__init__()
         forms = forms or Forms()
-        self.tokens = forms.tokens
+        self.tokens, self.residual = forms.tokens, forms.residual
         stride = source.dw_stride
         cells = source.cnn_block.conv2.stride[0] * stride  # input pixels per token along an axis
         grid = (size[0] // cells, size[1] // cells)
@@ -143,11 +147,16 @@ class ConvTransBlock(nn.Module):
         self.trans_block = Block(source.trans_block, forms)
 
     def forward(self, x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        x, stream = self.advance(x, self.residual(tokens))
+        return x, stream.total
+
+    def advance(self, x: Tensor, tokens: Stream) -> tuple[Tensor, Stream]:
+        """The same with the tokens as a stream of the form."""
         x, middle = self.cnn_block(x)
         down = self.squeeze_block(middle)
-        tokens = self.tokens.concatenate(self.tokens.first(tokens), down) + tokens
+        tokens = tokens.plus(self.tokens.concatenate(self.tokens.first(tokens.total), down))
         tokens = self.trans_block(tokens)
-        x, _ = self.fusion_block(x, self.expand_block(self.tokens.rest(tokens)))
+        x, _ = self.fusion_block(x, self.expand_block(self.tokens.rest(tokens.total)))
         return x, tokens
 
 
@@ -169,7 +178,7 @@ class Conformer(nn.Module):
     ) -> None:
         super().__init__()
         forms = forms or Forms()
-        self.heads, self.tokens = heads, forms.tokens
+        self.heads, self.tokens, self.residual = heads, forms.tokens, forms.residual
         self.stem = forms.stem(fold_batch_norm(source.conv1, source.bn1), source.conv1)
         self.maxpool = source.maxpool
         self.conv_1 = ConvBlock(source.conv_1)
@@ -198,11 +207,13 @@ class Conformer(nn.Module):
         stem = self.maxpool(torch.relu(self.stem(x)))
         x, _ = self.conv_1(stem)
         patches = self.tokens.from_map(self.patch(stem))
-        tokens = self.trans_1(self.tokens.concatenate(self.cls_token, patches))
+        stream = self.residual(self.tokens.concatenate(self.cls_token, patches))
+        stream = self.trans_1(stream)
         for block in self.blocks:
-            x, tokens = block(x, tokens)
+            assert isinstance(block, ConvTransBlock)
+            x, stream = block.advance(x, stream)
         conv_logits = self.conv_head(x.mean(dim=(2, 3), keepdim=True).flatten(1))
-        class_token = self.tokens.as_vector(self.norm(self.tokens.first(tokens)))
+        class_token = self.tokens.as_vector(self.norm(self.tokens.first(stream.total)))
         trans_logits = self.trans_head(class_token)
         if self.heads == "both":
             return conv_logits, trans_logits

@@ -6,6 +6,7 @@ from edge_models.edge.forms import (
     average_pool,
     layer_norm,
     local_convolution,
+    residual,
     softmax_mean,
     stem,
     tokens,
@@ -25,6 +26,7 @@ FORMS = Forms(
     tokens=tokens.MatrixTokens,
     attention=attention.AttentionOfMatrices,
     upsampling=upsampling.UpsamplingOfMatrix,
+    residual=residual.GatheredSum,
     # a Conformer doubles its class token in each block: in a trained one to 75,813, beyond float16.
     # It begins near 0.02: with a smaller scale much of it would be subnormal there
     residual_scale=2.0**-4,
