@@ -98,10 +98,13 @@ class Undelegated(Section):
 
 
 class Delegation(Section):
-    """What the backend took and what fell out of it."""
+    """What the backend took and what fell out of it. ``dispatches`` is how many operators the saved
+    file itself calls, for backends whose speed hangs on it.
+    """
 
     delegates: int
     delegated_ops: int
+    dispatches: int | None = None
     undelegated: dict[str, int]
     fallen: tuple[Undelegated, ...]
 

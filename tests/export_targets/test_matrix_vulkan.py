@@ -1,7 +1,9 @@
 import pytest
+import torch
 
 from export_targets.artifact.folder import open_artifact
 from export_targets.interpret.vk.read import read_delegate
+from export_targets.interpret.vulkan import run
 from tests.benchmarks.vulkan import float16_ranges
 from tests.conftest import Built
 from tests.export_targets.matrix import Matrix
@@ -31,6 +33,35 @@ def test_a_float16_file_is_half_as_large(model: str, built: Built) -> None:
         for recipe in ("fp32", "fp16")
     ]
     assert sizes[0] / sizes[1] > 1.7  # the calls themselves are of the same size in both
+
+
+ROUNDED = {
+    "not square, both heads": ("digits_conformer", {"size": (64, 96), "heads": "both"}),
+    "not square": ("digits_cotnet_simple", {"size": (96, 64)}),
+    "the official layer": ("digits_cotnet", {}),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_a_float16_file_holds_its_gate_in_each_way_to_round(name: str, built: Built) -> None:
+    model, options = ROUNDED[name]
+    result = built(model, "vulkan", "fp16", **options)
+    assert result.problems == ()
+    assert result.parity is not None
+    hops = {hop.name: hop for hop in result.parity.hops}
+    reached = [hops[way].sqnr_db for way in ("lower", "toward_zero", "flushed")]
+    assert all(decibels is not None and decibels > 40 for decibels in reached)
+    assert reached[1] != reached[0]
+    assert hops["toward_zero"].runner == "interpreter_toward_zero"
+
+
+def test_the_official_layer_in_int8_does_not_depend_on_how_float16_is_rounded(
+    built: Built,
+) -> None:
+    opened = open_artifact(built("digits_cotnet", "vulkan", "int8").folder)
+    graph, sample = read_delegate(opened.model), opened.inputs()[0]
+    assert torch.equal(run(graph, sample, "nearest"), run(graph, sample, "toward zero"))
+    assert opened.manifest.delegation.dispatches == len(graph.calls)
 
 
 @pytest.mark.parametrize("model", ["digits_cotnet_simple", "digits_conformer"])

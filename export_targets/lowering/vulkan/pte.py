@@ -41,4 +41,5 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         return lowered
     graph = read_delegate(path)
     refuse_untaken(graph, whole)
-    return replace(lowered, notes=beyond_limits(graph))
+    delegation = lowered.delegation.model_copy(update={"dispatches": len(graph.calls)})
+    return replace(lowered, delegation=delegation, notes=beyond_limits(graph))
