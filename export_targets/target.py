@@ -38,6 +38,14 @@ class Gates:
     device: Gate | None = None
     others: Mapping[str, Gate] = field(default_factory=dict)
 
+    @property
+    def self_test(self) -> Gate:
+        """The pass mark of an app's self-test, which compares the same file on two devices: the
+        device gate; where no other runtime was ever seen, what the file may differ by from its
+        graph.
+        """
+        return self.device or self.lower
+
 
 @dataclass(frozen=True)
 class DelegatedOperator:

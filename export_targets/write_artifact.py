@@ -115,7 +115,7 @@ def describe(
         calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,
         golden=manifest.GoldenSection(samples=len(golden), source=images.golden.source),
         selftest=manifest.SelfTest(
-            sqnr_db=gates.lower.min_sqnr_db, top1=gates.lower.min_top1_agreement
+            sqnr_db=gates.self_test.min_sqnr_db, top1=gates.self_test.min_top1_agreement
         ),
         files=artifact.file_entries(folder, (plan.target.file, artifact.LABELS)),
         toolchain=manifest.toolchain(plan.target.packages),

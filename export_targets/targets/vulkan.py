@@ -59,18 +59,23 @@ FP16_LOWER_GATE = Gate(min_sqnr_db=40.0, min_top1_agreement=0.9)
 # graph; a constant answer has 0 dB.
 INT8_GATE = Gate(min_sqnr_db=15.0, min_top1_agreement=0.8)
 INT8_LOWER_GATE = Gate(min_sqnr_db=28.0, min_top1_agreement=0.8)
-FP32_GATES = Gates(EDGE_GATE, None, FP32_LOWER_GATE, chain=FP32_LOWER_GATE)
-# A phone's GPU may store float16 in any of these ways; the same gate, and so the self-test's mark,
-# is for the worst of them.
+# The same file on ExecuTorch's Vulkan runtime with a software device and in the interpreter: FP32
+# 122 to 133 dB, INT8 36 to 55 dB as float sums in another order fall on the other side of a step.
+FP32_DEVICE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
+INT8_DEVICE_GATE = Gate(min_sqnr_db=30.0, min_top1_agreement=0.8)
+# A phone's GPU may store float16 in any of these ways; the same gate is for the worst of them, and
+# so for the device.
 ROUNDINGS = {"toward_zero": "interpreter_toward_zero", "flushed": "interpreter_flushed"}
+FP32_GATES = Gates(EDGE_GATE, None, FP32_LOWER_GATE, FP32_LOWER_GATE, FP32_DEVICE_GATE)
 FP16_GATES = Gates(
-    EDGE_GATE,
-    None,
-    FP16_LOWER_GATE,
+    edge=EDGE_GATE,
+    quantize=None,
+    lower=FP16_LOWER_GATE,
     chain=FP16_LOWER_GATE,
+    device=FP16_LOWER_GATE,
     others=dict.fromkeys(ROUNDINGS, FP16_LOWER_GATE),
 )
-INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, chain=INT8_GATE)
+INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, INT8_GATE, INT8_DEVICE_GATE)
 
 TARGET = Target(
     name="vulkan",

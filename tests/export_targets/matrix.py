@@ -101,7 +101,7 @@ class Matrix:
         assert (manifest.input.mean, manifest.input.std) == (spec.input.mean, spec.input.std)
         assert manifest.output.shape == (1, manifest.model.classes) == (1, len(spec.labels))
         assert (manifest.calibration is not None) == recipe_named(recipe).needs_calibration
-        gate = target_named(target).gates[recipe].lower
+        gate = target_named(target).gates[recipe].self_test
         assert manifest.selftest.sqnr_db == gate.min_sqnr_db
         assert manifest.selftest.top1 == gate.min_top1_agreement
 

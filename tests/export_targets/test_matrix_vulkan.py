@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from export_targets.artifact.folder import open_artifact
+from edge_models.parity import Metrics, measure
+from export_targets.artifact.folder import Artifact, open_artifact
+from export_targets.interpret.vk.graph import Graph, TensorValue
 from export_targets.interpret.vk.read import read_delegate
+from export_targets.interpret.vk.rounding import Rounding
 from export_targets.interpret.vulkan import run
 from tests.benchmarks.vulkan import float16_ranges
 from tests.conftest import Built
@@ -72,3 +77,34 @@ def test_an_input_that_is_not_square_is_one_delegate_within_its_gates(
     assert result.manifest.input.shape == (1, 3, 64, 96)
     assert result.manifest.delegation.whole
     assert result.problems == ()
+
+
+def reached(opened: Artifact, graph: Graph, rounding: Rounding) -> Metrics:
+    """What an app's self-test says of another implementation's logits."""
+    logits = torch.stack([run(graph, sample, rounding) for sample in opened.inputs()])
+    return measure(opened.logits("expected")[:, 0], logits[:, 0])
+
+
+def with_swapped_channels(graph: Graph) -> Graph:
+    """The first convolution's weight with two of its outputs exchanged."""
+    values = list(graph.values)
+    number = next(call.arguments for call in graph.calls if "conv" in call.operator)
+    for place in number:
+        value = values[place]
+        if isinstance(value, TensorValue) and value.constant is not None and len(value.shape) > 1:
+            order = [1, 0, *range(2, value.shape[0])]
+            values[place] = replace(value, constant=value.constant[order])
+    return replace(graph, values=tuple(values))
+
+
+@pytest.mark.parametrize("model", ["digits_conformer", "digits_cotnet"])
+@pytest.mark.parametrize("recipe", ["fp32", "fp16"])
+def test_the_self_tests_mark_takes_another_rounding_and_no_wrong_file(
+    model: str, recipe: str, built: Built
+) -> None:
+    opened = open_artifact(built(model, "vulkan", recipe).folder)
+    mark, graph = opened.manifest.selftest, read_delegate(opened.model)
+    other = reached(opened, graph, "toward zero")
+    assert other.sqnr_db >= mark.sqnr_db
+    assert other.top1_agreement >= mark.top1
+    assert reached(opened, with_swapped_channels(graph), "nearest").sqnr_db < mark.sqnr_db
