@@ -11,4 +11,12 @@ class InputError(Exception):
 
 
 class RunnerError(Exception):
-    """The runner could not run the file: a crash, a refusal of the runtime, a missing device."""
+    """The runner could not run the file: a crash, a refusal of the runtime, no answer in time.
+    ``remedy`` is what to do about it.
+    """
+
+    def __init__(
+        self, what: str, remedy: str = "Try another --runner, or build the artifact again."
+    ) -> None:
+        super().__init__(what)
+        self.remedy = remedy

@@ -1,6 +1,8 @@
 """The whole conversion: ``build`` is one straight function. Read it first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -20,8 +22,7 @@ from export_targets.progress import Reporter
 from export_targets.prove.hops import judge
 from export_targets.prove.layer_errors import LayerError, layer_errors
 from export_targets.request import BuildRequest
-from export_targets.runner import runner_named
-from export_targets.target import Lowered
+from export_targets.runner import RunnerError, runner_named
 from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
 
@@ -48,16 +49,17 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
     Raises InputError for bad input, before anything at the artifact's final name is touched. A
     build whose gates fail is left in ``<out>.failed``; the artifact that was there before stays.
     """
-    plan = resolve(request)
-    with replacement.sole_build(plan.out):
-        return _build(plan, reporter)
+    asked = resolve(request)
+    with replacement.sole_build(asked.out):
+        return _build(asked, reporter)
 
 
-def _build(plan: Plan, reporter: Reporter) -> BuildResult:
-    request = plan.request
-    loaded = _loaded(plan, reporter)
-    labels = read_labels(plan, loaded.classes)
-    plan = settle(plan, labels)
+def _build(asked: Plan, reporter: Reporter) -> BuildResult:
+    request = asked.request
+    loaded = _loaded(asked, reporter)
+    labels = read_labels(asked, loaded.classes)
+    plan = settle(asked, labels)
+    failed = plan.out.with_name(f"{plan.out.name}.failed")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
     golden = plan.inputs(images.golden)
@@ -67,36 +69,28 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(reference, golden)}
     with reporter.stage("Edge form"):
-        module: nn.Module = reference
-        if request.form == "edge":
-            module = edge_form(
-                plan.spec, loaded.module, plan.size, request.batch, request.heads, plan.target.forms
-            )
+        module = reference if request.form == "published" else _edge_form(plan, loaded)
         logits["edge"] = run_eager(module, golden)
     with reporter.stage("Export"):
-        program = exported(module, golden[0])
-    stayed_float: tuple[FloatModule, ...] = ()
-    layers: tuple[LayerError, ...] = ()
-    if plan.recipe.quantized:
-        quantized = _quantize(plan, program, images.calibration, reporter)
-        stayed_float = float_modules(quantized, plan.float_rules, plan.recipe.name)
-        with reporter.stage("Quantized logits"):
-            logits["quantized"] = run_eager(quantized, golden)
-        with reporter.stage("Errors of layers"):
-            layers = layer_errors(program.module(), quantized, golden)
-        program = torch.export.export(quantized, (golden[0],))
+        floating = exported(module, golden[0])
+    represented = _represented(plan, floating, images.calibration, golden, reporter)
+    logits |= represented.logits
 
     with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
-            lowered = plan.target.lower(program, lowering, folder / plan.target.file)
+            lowered = plan.target.lower(represented.program, lowering, folder / plan.target.file)
         for line in lowered.notes:
             reporter.note(line)
-        logits |= _compressed_logits(program, lowered, golden, reporter)
-        logits |= _saved_logits(plan, folder / plan.target.file, given, reporter)
+        saved = _with_weights(represented.program, lowered.weights)
+        if lowered.weights:
+            with reporter.stage("Logits with the compressed weights"):
+                logits["quantized"] = run_eager(saved.module(), golden)
+        logits |= _saved_logits(plan, folder, given, failed, reporter)
         with reporter.stage("Artifact"):
-            write_evidence(folder, loaded, program, lowered.operators, layers)
+            write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
             write_golden(folder, plan, images.golden, given, logits, labels)
+            stayed_float = represented.float_modules + lowered.float_modules
             manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
@@ -105,9 +99,47 @@ def _build(plan: Plan, reporter: Reporter) -> BuildResult:
                 source, by = images.golden.source, plan.target.runner
                 parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
                 artifact.write_parity(folder, parity)
-            place = plan.out.with_name(f"{plan.out.name}.failed") if problems else plan.out
+            place = failed if problems else plan.out
             replacement.publish(folder, place)
+            if not problems:
+                replacement.remove(failed)  # of an earlier build
     return BuildResult(place, manifest, parity, problems)
+
+
+@dataclass(frozen=True)
+class Represented:
+    """A program in the numbers of a recipe, with its logits where they are not the edge form's,
+    what stayed float, and what INT8 does to each layer.
+    """
+
+    program: torch.export.ExportedProgram
+    logits: Mapping[str, Tensor] = field(default_factory=dict)
+    float_modules: tuple[FloatModule, ...] = ()
+    layers: tuple[LayerError, ...] = ()
+
+
+def _represented(
+    plan: Plan,
+    floating: torch.export.ExportedProgram,
+    calibration: Images | None,
+    golden: Tensor,
+    reporter: Reporter,
+) -> Represented:
+    if not plan.recipe.quantized:
+        return Represented(floating)
+    quantized = _quantize(plan, floating, calibration, reporter)
+    with reporter.stage("Quantized logits"):
+        logits = {"quantized": run_eager(quantized, golden)}
+    with reporter.stage("Errors of layers"):
+        layers = layer_errors(floating.module(), quantized, golden)
+    stayed_float = float_modules(quantized, plan.float_rules, plan.recipe.name)
+    program = torch.export.export(quantized, (golden[0],))
+    return Represented(program, logits, stayed_float, layers)
+
+
+def _edge_form(plan: Plan, loaded: LoadedModel) -> nn.Module:
+    heads, batch = plan.request.heads, plan.request.batch
+    return edge_form(plan.spec, loaded.module, plan.size, batch, heads, plan.target.forms)
 
 
 def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
@@ -132,20 +164,24 @@ def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
     return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
 
 
-def _compressed_logits(
-    program: torch.export.ExportedProgram, lowered: Lowered, golden: Tensor, reporter: Reporter
+def _with_weights(
+    program: torch.export.ExportedProgram, weights: Mapping[str, Tensor]
+) -> torch.export.ExportedProgram:
+    """The program with some parameters as a lowering compressed them; itself where it did not."""
+    if not weights:
+        return program
+    changed = copy(program)
+    compressed = {name: nn.Parameter(value, False) for name, value in weights.items()}
+    changed._state_dict = program.state_dict | compressed
+    return changed
+
+
+def _saved_logits(
+    plan: Plan, folder: Path, inputs: Tensor, failed: Path, reporter: Reporter
 ) -> dict[str, Tensor]:
-    """Of the program with the weights that the file holds, where a lowering compresses them."""
-    if not lowered.weights:
-        return {}
-    with reporter.stage("Logits with the compressed weights"):
-        weights = {name: nn.Parameter(value, False) for name, value in lowered.weights.items()}
-        program.state_dict.update(weights)
-        return {"quantized": run_eager(program.module(), golden)}
-
-
-def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -> dict[str, Tensor]:
-    """Of the saved file on the target's runner, and on its others where a gate asks for them."""
+    """Of the saved file on the target's runner, and on its others where a gate asks for them. A
+    file that does not run is left in ``failed``.
+    """
     others = plan.target.gates[plan.recipe.name].others
     logits = {}
     for program, name in {
@@ -154,7 +190,11 @@ def _saved_logits(plan: Plan, model: Path, inputs: Tensor, reporter: Reporter) -
     }.items():
         runner = runner_named(name, plan.target.name)
         with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
-            logits[program] = runner.run(model, inputs, advance)
+            try:
+                logits[program] = runner.run(folder / plan.target.file, inputs, advance)
+            except RunnerError as error:
+                replacement.set_aside(folder, failed, str(error))
+                raise RunnerError(f"{error}; it is in {failed}", error.remedy) from error
     return logits
 
 

@@ -61,10 +61,9 @@ def write_golden(
     if labels:
         (folder / artifact.LABELS).write_text("\n".join(labels) + "\n", encoding="utf-8")
     artifact.write_floats(folder, "input", given)
-    lowered = logits.get("quantized", logits["edge"])
-    by_program = (logits["reference"], logits["edge"], lowered, logits["file"])
-    for program, values in zip(artifact.PROGRAMS, by_program, strict=True):
-        artifact.write_floats(folder, program, values)
+    by_program = {"quantized": logits["edge"]} | logits
+    for program, name in artifact.PROGRAMS.items():
+        artifact.write_floats(folder, name, by_program[program])
     batch = plan.request.batch
     for index in range(len(given)):
         for position, image in enumerate(images.images[index * batch : (index + 1) * batch]):
@@ -110,7 +109,7 @@ def describe(
         ),
         recipe=plan.recipe.name,
         target=manifest.TargetSection(name=plan.target.name, options=dict(plan.options)),
-        float_modules=stayed_float + lowered.float_modules,
+        float_modules=stayed_float,
         delegation=lowered.delegation,
         calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,
         golden=manifest.GoldenSection(samples=len(golden), source=images.golden.source),

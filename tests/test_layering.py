@@ -16,13 +16,8 @@ FORBIDDEN = {
     "quantize": ("executorch", "coremltools", "export_targets"),
     "export_targets/interpret": (*PACKAGES, "executorch.runtime"),
 }
-# What it may import all the same: itself, and how a child process answers.
-ALLOWED = {
-    "export_targets/interpret": (
-        "export_targets.interpret",
-        "export_targets.runners.processes.child",
-    )
-}
+# What it may import all the same: itself.
+ALLOWED = {"export_targets/interpret": ("export_targets.interpret",)}
 # Each room of export_targets, and a module beside them: what of export_targets it may import.
 CONTRACTS = {"target.py", "runner.py", "progress.py", "artifact"}
 PLANS = {"request.py", "plan.py"}
@@ -34,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "runner.py": {"runners"},
     "coreml_family.py": {"target.py"},
     "targets": {"target.py", "coreml_family.py"},
-    "interpret": {"runners"},
+    "interpret": set(),
     "lowering": {"artifact", "target.py", "interpret"},
     "runners": {"artifact", "runner.py", "lowering", "waiting_threads.py"},
     "request.py": set(),
@@ -68,6 +63,7 @@ SIBLINGS = (
 # File: the siblings that it may import all the same. In edge/, everything may import these.
 SHARED_IN_EDGE = {"edge_models.edge.forms", "edge_models.edge.folding"}
 ALLOWED_SIBLINGS = {
+    "edge_models/reference/conformer.py": {"edge_models.reference.conformer_blocks"},
     "edge_models/reference/cotnet.py": {"edge_models.reference.cot_layer"},
     "edge_models/reference/official_cotnet.py": {
         "edge_models.reference.official_cot_layer",
@@ -79,7 +75,7 @@ ALLOWED_SIBLINGS = {
         "edge_models.edge.split_attention",
     },
 }
-LONGEST_FILE, LONGEST_FUNCTION = 330, 55
+LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 
 
 def parsed(path: Path) -> ast.Module:
@@ -215,7 +211,7 @@ def test_an_edge_file_reads_only_the_reference_of_its_own_name() -> None:
         for name in imports(path)
         if (ROOT / f"{name.replace('.', '/')}.py").is_file()
         and is_of(name, "edge_models.reference")
-        and name != f"edge_models.reference.{path.stem}"
+        and name.removesuffix("_blocks") != f"edge_models.reference.{path.stem}"
     }
     assert wrong == {}
 
@@ -231,6 +227,12 @@ def test_a_reference_knows_nothing_of_the_edge() -> None:
     assert wrong == []
 
 
+def first_line(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Where a function starts; of a command, whose arguments are a table of options, its body."""
+    is_command = any("app.command" in ast.unparse(node) for node in function.decorator_list)
+    return function.body[0].lineno if is_command else function.lineno
+
+
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_files_and_functions_stay_short(path: Path) -> None:
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
@@ -240,5 +242,5 @@ def test_files_and_functions_stay_short(path: Path) -> None:
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    lengths = {node.name: (node.end_lineno or 0) - first_line(node) + 1 for node in functions}
     assert {name: n for name, n in lengths.items() if n > LONGEST_FUNCTION} == {}

@@ -57,7 +57,7 @@ class Stopwatch {
             {"runtime",
              {{"backend", artifact_.backend},
               {"version", EXECUTORCH_VERSION},
-              {"threads", runtime_threads()}}},
+              {"threads", threads()}}},
             {"image", {{"width", image_.width}, {"height", image_.height}}},
             {"load_ms", load_ms_},
             {"first_ms", first_ms_}};

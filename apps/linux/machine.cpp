@@ -12,20 +12,9 @@
 #include <sys/auxv.h>
 #endif
 
-#include "embed/artifact.h"
-
-// The wheel has this class in libexecutorch_threadpool.so, and of its headers only the guard's.
-namespace executorch::extension::threadpool {
-class ThreadPool {
- public:
-  size_t get_thread_count() const;
-  bool _unsafe_reset_threadpool(uint32_t threads);
-};
-ThreadPool* get_threadpool();
-}  // namespace executorch::extension::threadpool
+#include "embed/model.h"
 
 using namespace executorch::runtime;
-using executorch::extension::threadpool::get_threadpool;
 using Json = nlohmann::json;
 
 namespace {
@@ -78,11 +67,8 @@ void refuse_emulation([[maybe_unused]] bool timed) {
 
 void set_up_runtime(unsigned threads) {
   register_pal(PalImpl::create(only_errors, __FILE__));
-  if (threads != 0 && !get_threadpool()->_unsafe_reset_threadpool(threads))
-    throw InputError("The runtime does not take so many threads.", "Name fewer.");
+  set_threads(threads);
 }
-
-size_t runtime_threads() { return get_threadpool()->get_thread_count(); }
 
 uint64_t peak_memory_bytes() {
   return 1024 * std::stoull("0" + fact("/proc/self/status", "VmHWM"));

@@ -17,6 +17,5 @@ void refuse_emulation(bool timed);
 // their number to the runtime. Throws InputError for a number that it does not take.
 void set_up_runtime(unsigned threads);
 
-size_t runtime_threads();
 uint64_t peak_memory_bytes();
 nlohmann::json device();  // as the LatencyReport of apps/README.md has it

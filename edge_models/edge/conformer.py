@@ -18,6 +18,7 @@ from edge_models.edge.folding import (
 from edge_models.edge.forms import Forms
 from edge_models.edge.forms.residual import ChainedSum, GatheredSum
 from edge_models.reference import conformer as reference
+from edge_models.reference import conformer_blocks as blocks
 from edge_models.spec import Size
 
 Stream = ChainedSum | GatheredSum
@@ -26,7 +27,7 @@ Stream = ChainedSum | GatheredSum
 class Attention(nn.Module):
     """Self-attention of normalized tokens; the norm's affine part and q's scale are folded in."""
 
-    def __init__(self, source: reference.Attention, norm: nn.LayerNorm, forms: Forms) -> None:
+    def __init__(self, source: blocks.Attention, norm: nn.LayerNorm, forms: Forms) -> None:
         super().__init__()
         weight, bias = fold_norm_affine(norm, affine_of(source.qkv))
         query, key, value = (
@@ -46,7 +47,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """The function of a reference transformer block over tokens in the form's layout."""
 
-    def __init__(self, source: reference.Block, forms: Forms) -> None:
+    def __init__(self, source: blocks.Block, forms: Forms) -> None:
         super().__init__()
         dim = source.norm1.normalized_shape[0]
         # before: LN(t), eps; after: LN(s t), s^2 eps: the same, with what is added to t scaled too
@@ -66,7 +67,7 @@ class Block(nn.Module):
 class ConvBlock(nn.Module):
     """The function of a reference convolution block."""
 
-    def __init__(self, source: reference.ConvBlock) -> None:
+    def __init__(self, source: blocks.ConvBlock) -> None:
         super().__init__()
         self.conv1 = convolution_from(fold_batch_norm(source.conv1, source.bn1))
         self.conv2 = convolution_from(fold_batch_norm(source.conv2, source.bn2), source.conv2)
@@ -98,7 +99,7 @@ class FCUDown(nn.Module):
     gamma: Tensor
     beta: Tensor
 
-    def __init__(self, source: reference.FCUDown, stride: int, forms: Forms) -> None:
+    def __init__(self, source: blocks.FCUDown, stride: int, forms: Forms) -> None:
         super().__init__()
         self.tokens, self.scale = forms.tokens, forms.residual_scale
         channels, dim = source.conv_project.in_channels, source.conv_project.out_channels
@@ -129,7 +130,7 @@ class ConvTransBlock(nn.Module):
     """
 
     def __init__(
-        self, source: reference.ConvTransBlock, size: Size, forms: Forms | None = None
+        self, source: blocks.ConvTransBlock, size: Size, forms: Forms | None = None
     ) -> None:
         super().__init__()
         forms = forms or Forms()

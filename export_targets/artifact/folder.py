@@ -23,7 +23,9 @@ REFERENCE = "evidence/reference.safetensors"
 LOWERED = "evidence/lowered.pt2"
 OPERATORS = "evidence/operators.json"
 GOLDEN = "golden"
-PROGRAMS = ("reference", "edge", "lowered", "expected")  # whose logits stand beside the inputs
+# The programs whose logits stand beside the inputs, and how their files are named. "quantized" is
+# what was lowered: where a recipe changes no numbers, the edge form.
+PROGRAMS = {"reference": "reference", "edge": "edge", "quantized": "lowered", "file": "expected"}
 MAX_MANIFEST_BYTES = 16 * 2**20
 REWRITTEN = (MANIFEST, PARITY)  # not listed in the manifest's files, nor is latency/
 
@@ -69,7 +71,9 @@ class Artifact:
         batch, classes = self.manifest.output.shape
         heads = 2 if self.manifest.output.heads == "both" else 1
         shape = (batch * heads, classes)
-        return torch.stack([self._floats(f"{program}_{i}", shape) for i in self._samples()])
+        return torch.stack(
+            [self._floats(f"{PROGRAMS[program]}_{i}", shape) for i in self._samples()]
+        )
 
     def labels(self) -> list[str]:
         """Class names in order; empty where they are not known."""
@@ -212,12 +216,12 @@ def file_entries(folder: Path, deployed: Sequence[str]) -> tuple[FileEntry, ...]
     return tuple(entries)
 
 
-def write_floats(folder: Path, program: str, samples: Tensor) -> None:
+def write_floats(folder: Path, name: str, samples: Tensor) -> None:
     """Write one raw little-endian float32 file a sample."""
     (folder / GOLDEN).mkdir(exist_ok=True)
     for index, sample in enumerate(samples):
         numbers = sample.detach().numpy().astype("<f4").tobytes()
-        (folder / GOLDEN / f"{program}_{index}.f32").write_bytes(numbers)
+        (folder / GOLDEN / f"{name}_{index}.f32").write_bytes(numbers)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -84,7 +84,7 @@ def _locked(path: Path, out: Path) -> TextIOWrapper:
 def _bring_back(out: Path) -> None:
     old = old_of(out)
     if out.exists():
-        _remove(old)
+        remove(old)
     elif old.exists():
         old.rename(out)
 
@@ -93,13 +93,13 @@ def _bring_back(out: Path) -> None:
 def staging(out: Path) -> Iterator[Path]:
     """An empty folder beside ``out`` to build in; removed at the end, whatever happens."""
     folder = out.with_name(f".{out.name}.building")
-    _remove(folder)
+    remove(folder)
     folder.mkdir(parents=True)
     try:
         yield folder
     finally:
         with suppress(OSError):  # the next build tries again
-            _remove(folder)
+            remove(folder)
 
 
 def publish(staged: Path, out: Path) -> None:
@@ -110,15 +110,21 @@ def publish(staged: Path, out: Path) -> None:
         staged.rename(out)
     elif not _exchange(staged, out):
         old = old_of(out)
-        _remove(old)
+        remove(old)
         out.rename(old)
         try:
             staged.rename(out)
         except OSError:
             old.rename(out)
             raise
-        _remove(old)
+        remove(old)
     _flush(out.parent)
+
+
+def set_aside(staged: Path, out: Path, reason: str) -> None:
+    """Keep an unfinished folder as ``out``, with the reason why it is no artifact."""
+    (staged / "reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+    publish(staged, out)
 
 
 def _flush(path: Path) -> None:
@@ -140,7 +146,8 @@ def _exchange(one: Path, other: Path) -> bool:
     return libc.renameat2(here, bytes(one), here, bytes(other), exchange) == 0
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """A file, a link or a folder with all in it; nothing where there is none."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

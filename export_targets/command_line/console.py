@@ -25,7 +25,7 @@ from export_targets.waiting_threads import sleep_while_waiting
 CHATTY = ("", "torch", "torch.utils._pytree", "torchao", "executorch", "coremltools")
 STDERR = 2  # its number
 OUT_OF_MEMORY = "can't allocate memory"  # what torch says, in a RuntimeError
-DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, GATE_FAILED, BAD_INPUT, OWN_FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 FAULT = "This is a fault of edgeform: nothing was replaced, and --debug shows where it is."
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of every wrong argument; typer names it nowhere
 
@@ -51,8 +51,11 @@ def run(app: typer.Typer) -> NoReturn:
     except Exception as error:  # whatever it is, a user sees what and a remedy
         if debug:
             traceback.print_exc()
-        _complain(*_explained(error), as_json)
-        code = GATE_FAILED if isinstance(error, RunnerError) else BAD_INPUT
+        what, remedy = _explained(error)
+        _complain(what, remedy, as_json)
+        code = OWN_FAULT if remedy == FAULT else BAD_INPUT
+        if isinstance(error, RunnerError):
+            code = GATE_FAILED
     if code == INTERRUPTED:  # typer returns it for Ctrl-C in a command
         _complain("Interrupted.", "Nothing was replaced.", as_json)
     sys.exit(code)
@@ -86,7 +89,7 @@ def _explained(error: Exception) -> tuple[str, str]:
     if isinstance(error, InputError):
         return error.what, error.remedy
     if isinstance(error, RunnerError):
-        return f"The saved file does not run: {error}.", "Nothing was replaced."
+        return f"The saved file does not run: {error}.", error.remedy
     if isinstance(error, MemoryError) or OUT_OF_MEMORY in str(error):
         return "There is not enough memory.", "End other programs, or use a smaller --batch."
     if isinstance(error, ImportError):

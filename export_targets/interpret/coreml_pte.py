@@ -1,4 +1,4 @@
-"""The Core ML delegate of a saved ``.pte`` run on the CPU. As a module, a process of its own."""
+"""The Core ML delegate of a saved ``.pte`` run on the CPU. ``load`` is for a process of its own."""
 
 import tempfile
 from collections.abc import Callable
@@ -10,7 +10,6 @@ from export_targets.interpret import mlpackage
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
 from export_targets.interpret.refusal import RefusedError
-from export_targets.runners.processes.child import answer
 
 BACKEND = "CoreMLBackend"
 PACKAGE = "lowered_module/model.mlpackage"  # where it stands inside the delegate
@@ -42,7 +41,3 @@ def read_delegate(model: Path) -> Program:
 def load(model: Path) -> Callable[[Tensor], Tensor]:
     """A file as a function from one input to its logits; ends the process where it refuses."""
     return mlpackage.loaded(lambda: read_delegate(model))
-
-
-if __name__ == "__main__":
-    answer(load)

@@ -1,4 +1,4 @@
-"""A saved ``.mlpackage`` run on the CPU: see ``run``. As a module, a process of its own."""
+"""A saved ``.mlpackage`` run on the CPU: see ``run``. ``load`` is for a process of its own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from export_targets.interpret.mil.execute import Storage, execute
+from export_targets.interpret.mil.formats import leave_converters_out
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
 from export_targets.interpret.refusal import RefusedError
-from export_targets.runners.processes.child import answer
 
 
 def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tensor:
@@ -38,6 +38,7 @@ def loaded(
 ) -> Callable[[Tensor], Tensor]:
     """The same of a program that ``read`` gives."""
     try:
+        leave_converters_out()
         program = read()
     except RefusedError as error:
         raise SystemExit(f"refused: {error}") from error
@@ -49,7 +50,3 @@ def loaded(
             raise SystemExit(f"refused: {error}") from error
 
     return forward
-
-
-if __name__ == "__main__":
-    answer(load)

@@ -6,13 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from export_targets.interpret import mlpackage
-from export_targets.runners.processes.child import answer
 
 
 def load(model: Path) -> Callable[[Tensor], Tensor]:
     """A package as a function from one input to its logits; ends the process where it refuses."""
     return mlpackage.load(model, "float32")
-
-
-if __name__ == "__main__":
-    answer(load)

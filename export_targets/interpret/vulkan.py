@@ -1,5 +1,5 @@
-"""The Vulkan delegate of a saved ``.pte`` run on the CPU: see ``run``. As a module, a process of
-its own.
+"""The Vulkan delegate of a saved ``.pte`` run on the CPU: see ``run``. ``load`` is for a process
+of its own.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,6 @@ from export_targets.interpret.vk.execute import execute
 from export_targets.interpret.vk.graph import Graph
 from export_targets.interpret.vk.read import read_delegate
 from export_targets.interpret.vk.rounding import Rounding
-from export_targets.runners.processes.child import answer
 
 
 def run(graph: Graph, sample: Tensor, rounding: Rounding = "nearest") -> Tensor:
@@ -41,7 +40,3 @@ def load(model: Path, rounding: Rounding = "nearest") -> Callable[[Tensor], Tens
             raise SystemExit(f"refused: {error}") from error
 
     return forward
-
-
-if __name__ == "__main__":
-    answer(load)

@@ -6,13 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from export_targets.interpret import vulkan
-from export_targets.runners.processes.child import answer
 
 
 def load(model: Path) -> Callable[[Tensor], Tensor]:
     """A file as a function from one input to its logits; ends the process where it refuses."""
     return vulkan.load(model, "flushed")
-
-
-if __name__ == "__main__":
-    answer(load)

@@ -10,7 +10,10 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from edge_models.errors import InputError
+from export_targets.artifact.folder import OPERATORS, Artifact, first_problem
 from export_targets.artifact.latency_report import Operator, OperatorTable, rate
 from export_targets.artifact.manifest import Undelegated
 from export_targets.runner import Event
@@ -164,3 +167,16 @@ def _kind(name: str, source: DelegatedOperator | Undelegated | None) -> str:
 def _bare(name: str) -> str:
     """``Add (ND) #3`` -> ``Add``; ``native_call_mean.out`` -> ``mean``."""
     return re.sub(r" \(.*| #.*", "", name.removeprefix(KERNEL)).removesuffix(".out")
+
+
+def delegated_operators(artifact: Artifact) -> tuple[DelegatedOperator, ...]:
+    """The operators in an artifact's delegates, in their order. Raises InputError."""
+    path = artifact.path(OPERATORS)
+    rows = TypeAdapter(tuple[DelegatedOperator, ...])
+    try:
+        return rows.validate_json(path.read_bytes())
+    except ValueError as error:
+        raise InputError(
+            f"The list of operators {path} is damaged: {first_problem(error)}",
+            "Build the artifact again.",
+        ) from error

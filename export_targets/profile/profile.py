@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from edge_models.errors import InputError, RunnerError
 from edge_models.registry import named
-from export_targets.artifact import folder as artifacts
 from export_targets.artifact.folder import Artifact, first_problem, open_artifact
 from export_targets.artifact.latency_folder import add_report, import_report, model_digest
 from export_targets.artifact.latency_report import (
@@ -24,13 +23,13 @@ from export_targets.artifact.latency_report import (
     Ratio,
 )
 from export_targets.profile.baseline import published_form
-from export_targets.profile.operator_times import operator_table
+from export_targets.profile.operator_times import delegated_operators, operator_table
 from export_targets.profile.ratios import LEVEL, ratio
 from export_targets.progress import Reporter
 from export_targets.runner import Runner, runner_named
 from export_targets.runners.processes.measuring import Turns
 from export_targets.runners.processes.this_machine import BUSY, load_average
-from export_targets.target import DelegatedOperator, target_named
+from export_targets.target import target_named
 
 SAMPLES = 3  # of an artifact in a round
 TRACED = 30  # inferences
@@ -232,19 +231,6 @@ def _operators(side: Side, settings: Settings, reporter: Reporter) -> OperatorTa
         return operator_table(
             events, delegated_operators(artifact), artifact.manifest.delegation.fallen
         )
-
-
-def delegated_operators(artifact: Artifact) -> tuple[DelegatedOperator, ...]:
-    """The operators in an artifact's delegates, in their order. Raises InputError."""
-    path = artifact.path(artifacts.OPERATORS)
-    rows = TypeAdapter(tuple[DelegatedOperator, ...])
-    try:
-        return rows.validate_json(path.read_bytes())
-    except ValueError as error:
-        raise InputError(
-            f"The list of operators {path} is damaged: {first_problem(error)}",
-            "Build the artifact again.",
-        ) from error
 
 
 def _ratios(index: int, sides: Sequence[Side], measured: Sequence[Measured]) -> list[Ratio]:

@@ -18,7 +18,7 @@ from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.artifact.manifest import Delegation
 from export_targets.progress import Reporter
 from export_targets.prove.hops import OWN_RUNNER, device_hop, judge
-from export_targets.runner import Runner, RunnerError, runner_named
+from export_targets.runner import Runner, runner_named
 from export_targets.target import target_named
 from quantize.recipe import recipe_named
 
@@ -60,7 +60,7 @@ def verify(
     if device_hop(manifest, chosen.name) is not None:
         own = runner_named(target.runner, target.name)
         logits[OWN_RUNNER] = (
-            artifact.logits("expected")
+            artifact.logits("file")
             if images is None
             else saved_logits(artifact, own, inputs, reporter)
         )
@@ -78,12 +78,9 @@ def given(artifact: Artifact, inputs: Tensor) -> Tensor:
 
 
 def saved_logits(artifact: Artifact, runner: Runner, inputs: Tensor, reporter: Reporter) -> Tensor:
-    """Logits of the saved file, (samples, rows, classes). Raises InputError if it does not run."""
+    """Logits of the saved file, (samples, rows, classes). Raises RunnerError if it does not run."""
     with reporter.steps(f"Saved file on the runner {runner.name}", len(inputs)) as advance:
-        try:
-            return runner.run(artifact.model, inputs, advance)
-        except RunnerError as error:
-            raise InputError(f"{error}.", "Build the artifact again.") from error
+        return runner.run(artifact.model, inputs, advance)
 
 
 def held_delegation(artifact: Artifact) -> Delegation:
@@ -155,8 +152,4 @@ def _lowered_logits(artifact: Artifact, inputs: Tensor) -> Tensor:
 
 
 def _stored_logits(artifact: Artifact) -> dict[str, Tensor]:
-    return {
-        "reference": artifact.logits("reference"),
-        "edge": artifact.logits("edge"),
-        "quantized": artifact.logits("lowered"),
-    }
+    return {name: artifact.logits(name) for name in ("reference", "edge", "quantized")}

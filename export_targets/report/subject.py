@@ -158,10 +158,10 @@ def _samples(artifact: Artifact) -> tuple[Sample, ...]:
     labels = artifact.labels() or [f"class {i}" for i in range(manifest.model.classes)]
     named = {
         program: [labels[int(torch.argmax(row))] for row in artifact.logits(program)]
-        for program in ("reference", "expected")
+        for program in ("reference", "file")
     }
     return tuple(
-        Sample(_thumbnail(artifact.path(name)), named["reference"][i], named["expected"][i])
+        Sample(_thumbnail(artifact.path(name)), named["reference"][i], named["file"][i])
         for i in range(min(SHOWN_SAMPLES, manifest.golden.samples))
         if artifact.lists(name := f"{GOLDEN}/image_{i}.png")
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from export_targets.artifact.folder import open_artifact
 from export_targets.runner import Runner, RunnerError
-from export_targets.runners.bridges.phone_app import run_on_phone
+from export_targets.runners.bridges.phone_app import LOOK_AT_IT, run_on_phone
 
 
 def execute(serial: str | None, model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
@@ -30,7 +30,7 @@ def execute(serial: str | None, model: Path, inputs: Tensor, advance: Callable[[
         run.start("SelfTestActivity", {"samples": len(inputs)})
         run.wait(len(inputs), advance)
         run.phone.pull(run.results, results)
-        shape = artifact.logits("expected").shape[1:]
+        shape = artifact.logits("file").shape[1:]
         paths = [results / f"logits_{index}.f32" for index in range(len(inputs))]
         return torch.stack([_logits(path, shape) for path in paths])
 
@@ -58,7 +58,7 @@ def measure(
 
 def _logits(path: Path, shape: torch.Size) -> Tensor:
     if not path.is_file() or path.stat().st_size != 4 * shape.numel():
-        raise RunnerError(f"the app left no whole {path.name}")
+        raise RunnerError(f"the app left no whole {path.name}", LOOK_AT_IT)
     return torch.from_numpy(np.fromfile(path, dtype="<f4")).reshape(shape)
 
 

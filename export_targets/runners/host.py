@@ -11,7 +11,7 @@ from torch import Tensor
 
 from export_targets.runner import Runner
 from export_targets.runners.processes import host_measuring as host_times
-from export_targets.runners.processes.child import answer, run_in_child
+from export_targets.runners.processes.child import run_in_child
 from export_targets.runners.processes.executorch_runtime import load_program
 
 # A damaged file can also run for ever. A whole process takes about 5 s to start, and the largest
@@ -41,6 +41,3 @@ RUNNER = Runner(
     turns=host_times.turns_command,
     trace=host_times.trace,
 )
-
-if __name__ == "__main__":
-    answer(load)

@@ -10,6 +10,8 @@ from tests.apps import swift_toolchain
 ROOT = Path(__file__).parents[2]
 IOS = ROOT / "apps" / "ios"
 SCRATCH = ROOT / "build" / "ios"
+CACHE = SCRATCH / "cache"  # of what the app keeps, not of the compiler
+MODULE_MAP = "ExecuTorchRuntime.build/module.modulemap"
 STAND_INS = Path(__file__).with_name("ios")
 
 
@@ -51,5 +53,21 @@ def swift(
         ],
         reads=[ROOT / "tests" / "apps", executorch(), *reads],
         writes=SCRATCH,
-        environment={"EXECUTORCH": executorch(), **given},
+        environment={"EXECUTORCH": executorch(), "XDG_CACHE_HOME": CACHE, **given},
+    )
+
+
+def typecheck(package: Path, app: Path) -> subprocess.CompletedProcess[str]:
+    """The app's sources in a folder against the modules of a package that was built."""
+    scratch = SCRATCH / f"{package.name}-scratch" / "release"
+    header = package / "Sources" / "ExecuTorchRuntime" / "include"
+    return swift_toolchain.run(
+        [
+            *("swiftc", "-typecheck", "-swift-version", "6", "-warnings-as-errors"),
+            *("-module-name", "App", "-parse-as-library", "-I", scratch / "Modules"),
+            *("-I", header, "-Xcc", f"-fmodule-map-file={scratch / MODULE_MAP}"),
+            *sorted(app.glob("*.swift")),
+        ],
+        reads=[app],
+        writes=SCRATCH,
     )

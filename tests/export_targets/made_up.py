@@ -61,8 +61,8 @@ def write_made_up(folder: Path, **changes: Any) -> Path:
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(0)
     write_floats(folder, "input", torch.randn(SAMPLES, *SHAPE, generator=generator))
-    for program in artifact.PROGRAMS:
-        write_floats(folder, program, torch.randn(SAMPLES, 1, CLASSES, generator=generator))
+    for name in artifact.PROGRAMS.values():
+        write_floats(folder, name, torch.randn(SAMPLES, 1, CLASSES, generator=generator))
     (folder / "model.pte").write_bytes(b"no model")
     (folder / "labels.txt").write_text("".join(f"{i}\n" for i in range(CLASSES)), encoding="utf-8")
     files = file_entries(folder, ("model.pte", "labels.txt"))

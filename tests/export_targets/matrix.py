@@ -151,7 +151,7 @@ class Matrix:
         for program in artifact.PROGRAMS:
             assert tuple(opened.logits(program).shape) == (16, 1, 10)
         changed = recipe_named(opened.manifest.recipe).approximate
-        assert torch.equal(opened.logits("lowered"), opened.logits("edge")) != changed
+        assert torch.equal(opened.logits("quantized"), opened.logits("edge")) != changed
 
     @pytest.mark.usefixtures("runner_here")
     def test_expected_is_what_the_runner_gives_again(self, opened: Artifact) -> None:
@@ -159,7 +159,7 @@ class Matrix:
         fresh = runner_named(target.runner, target.name).run(
             opened.model, opened.inputs(), lambda: None
         )
-        assert torch.equal(fresh, opened.logits("expected"))
+        assert torch.equal(fresh, opened.logits("file"))
 
     def test_the_evidence_holds_the_published_weights_and_the_graph(self, opened: Artifact) -> None:
         weights = embedded_weights(model_spec(opened.manifest.model.name))

@@ -121,8 +121,8 @@ def test_the_name_carries_the_batch(paired: BuildResult) -> None:
 
 
 def test_a_batch_gives_the_logits_of_its_images(paired: BuildResult, built: Built) -> None:
-    pairs = open_artifact(paired.folder).logits("expected")
-    single = open_artifact(built().folder).logits("expected")
+    pairs = open_artifact(paired.folder).logits("file")
+    single = open_artifact(built().folder).logits("file")
     assert torch.allclose(pairs[:8].flatten(0, 1), single[:, 0], rtol=1e-4, atol=1e-4)
 
 
@@ -143,8 +143,8 @@ def test_fewer_images_than_a_batch_are_refused(
 def test_both_heads_are_two_outputs_whose_mean_is_the_default(
     two_headed: BuildResult, built: Built
 ) -> None:
-    both = open_artifact(two_headed.folder).logits("expected")
-    mean = open_artifact(built("digits_conformer").folder).logits("expected")
+    both = open_artifact(two_headed.folder).logits("file")
+    mean = open_artifact(built("digits_conformer").folder).logits("file")
     assert two_headed.manifest.output.heads == "both"
     assert tuple(both.shape) == (16, 2, 10)
     assert not torch.allclose(both[:, 0], both[:, 1], atol=0.1)

@@ -1,12 +1,13 @@
 """``build`` from the command line, with a lowering that copies a file which was built before."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from export_targets.artifact import folder as artifact
-from export_targets.runner import all_runners
+from export_targets.runner import RunnerError, all_runners
 from export_targets.runners import host
 from export_targets.target import Target
 from tests.conftest import SMALL, EdgeformInProcess
@@ -83,6 +84,32 @@ def test_another_artifact_is_replaced_only_with_force(
     # the copied file is of the edge form, which the published one equals
     assert edgeform(*COMMAND, "--out", out, "--form", "published", "--force").code == 0
     assert artifact.read_manifest(out).form == "published"
+
+
+def test_a_file_that_does_not_run_is_left_aside_with_the_reason(
+    without_lowering: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edgeform: EdgeformInProcess,
+) -> None:
+    out = tmp_path / "artifact"
+    assert edgeform(*COMMAND, "--out", out).code == 0
+    runner, before = all_runners()["host"], (out / "manifest.json").read_bytes()
+
+    def broken(*_: Any) -> Any:
+        raise RunnerError("the runtime ended with 35 on model.pte")
+
+    monkeypatch.setitem(all_runners(), "host", replace(runner, run=broken))
+    ran = edgeform(*COMMAND, "--out", out)
+    assert ran.code == 1
+    failed = tmp_path / "artifact.failed"
+    assert f"ended with 35 on model.pte; it is in {failed}" in ran.err
+    assert names(failed) == ["model.pte", "reason.txt"]
+    assert "ended with 35" in (failed / "reason.txt").read_text(encoding="utf-8")
+    assert (out / "manifest.json").read_bytes() == before
+    monkeypatch.setitem(all_runners(), "host", runner)
+    assert edgeform(*COMMAND, "--out", out).code == 0
+    assert names(tmp_path) == ["artifact"]
 
 
 def test_a_foreign_folder_is_refused_before_any_work(

@@ -42,7 +42,8 @@ final class ExecuTorchClassifier: Classifier, @unchecked Sendable {
 }
 
 /// Runs a call of the runtime, its errors told as what they mean for a user.
-private func explained<Result>(_ artifact: Artifact, _ action: () throws -> Result) throws -> Result {
+private func explained<Result>(_ artifact: Artifact, _ action: () throws -> Result) throws -> Result
+{
   do {
     return try action()
   } catch {

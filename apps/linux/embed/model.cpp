@@ -2,9 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include <executorch/extension/data_loader/buffer_data_loader.h>
 #include <executorch/extension/tensor/tensor.h>
+
+// The wheel has this class in libexecutorch_threadpool.so, and of its headers only the guard's.
+namespace executorch::extension::threadpool {
+class ThreadPool {
+ public:
+  size_t get_thread_count() const;
+  bool _unsafe_reset_threadpool(uint32_t threads);
+};
+ThreadPool* get_threadpool();
+}  // namespace executorch::extension::threadpool
 
 using namespace executorch::extension;
 using namespace executorch::runtime;
@@ -14,11 +25,37 @@ namespace {
 
 constexpr size_t kTop = 5;
 
+std::mutex pool;  // guards the count, and the runtime's pool while it is exchanged
+size_t living = 0;
+
 [[noreturn]] void refuse(const std::string& what) {
   throw InputError("The model " + what + ".", "Build the artifact again.");
 }
 
 }  // namespace
+
+void set_threads(unsigned count) {
+  if (count == 0) return;
+  const std::lock_guard lock(pool);
+  if (living > 0) {
+    throw InputError("The number of threads cannot change while a model is loaded.",
+                     "Set it before the first one, or after the last one is gone.");
+  }
+  if (!threadpool::get_threadpool()->_unsafe_reset_threadpool(count))
+    throw InputError("The runtime does not take so many threads.", "Name fewer.");
+}
+
+size_t threads() { return threadpool::get_threadpool()->get_thread_count(); }
+
+Model::Counted::Counted() {
+  const std::lock_guard lock(pool);
+  ++living;
+}
+
+Model::Counted::~Counted() {
+  const std::lock_guard lock(pool);
+  --living;
+}
 
 Model::Model(const Artifact& artifact)
     : artifact_(artifact),

@@ -10,6 +10,13 @@
 
 #include "artifact.h"
 
+// The threads of the runtime: one pool for the whole process, which every loaded model goes on using.
+// 0 leaves their number as it is. Throws InputError while a Model lives, as another number frees the
+// pool under it, and for a number that the runtime does not take. What loads models without this
+// class is not seen.
+void set_threads(unsigned count);
+size_t threads();
+
 // For one thread at a time. The artifact outlives it.
 class Model {
  public:
@@ -20,6 +27,12 @@ class Model {
   Floats run(Floats input);  // logits: heads x batch x classes
 
  private:
+  struct Counted {  // among the living, from before the runtime loads until after it has closed
+    Counted();
+    ~Counted();
+  };
+
+  const Counted counted_;
   const Artifact& artifact_;
   const Bytes bytes_;  // they stay: the program and its constants point into them
   executorch::extension::Module module_;

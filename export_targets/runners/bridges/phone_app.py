@@ -19,6 +19,7 @@ from export_targets.artifact.folder import GOLDEN, MANIFEST, Artifact
 from export_targets.runners.bridges.debug_bridge import Phone, find_phone
 
 PACKAGE = "edgeform.app"
+LOOK_AT_IT = "See what the app shows on the phone, and try again."
 FILES = f"/sdcard/Android/data/{PACKAGE}/files"
 GOLDEN_OF_APP = ("input", "expected", "image")  # what the app's own screens need of golden/
 # A slow phone takes seconds to load a model, and the largest model some seconds a run.
@@ -80,9 +81,9 @@ class Run:
                 return _judge(done)
             absent = 0 if said.get("process") else absent + 1
             if absent >= LOOKS_WITHOUT_PROCESS:
-                raise RunnerError(f"the app crashed on the phone: {self.phone.crash()}")
+                raise RunnerError(f"the app crashed on the phone: {self.phone.crash()}", LOOK_AT_IT)
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        raise RunnerError(f"the app gave no answer within {limit:g} s")
+        raise RunnerError(f"the app gave no answer within {limit:g} s", LOOK_AT_IT)
 
 
 @contextmanager
@@ -142,6 +143,6 @@ def _judge(done: str) -> None:
         answer = json.loads(done)
         problem = (str(answer["what"]), str(answer["remedy"])) if answer else None
     except (ValueError, KeyError, TypeError) as error:
-        raise RunnerError(f"the app's answer cannot be read: {done[:200]}") from error
+        raise RunnerError(f"the app's answer cannot be read: {done[:200]}", LOOK_AT_IT) from error
     if problem is not None:
         raise InputError(f"On the phone: {problem[0]}", problem[1])

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,15 @@ STEP = "one sample has run"  # the line that a child prints after each
 def run_in_child(
     module: str, name: str, model: Path, inputs: Tensor, limit: float, advance: Callable[[], None]
 ) -> Tensor:
-    """Logits (samples, rows, classes) that ``module``, which calls ``answer``, computes for inputs
-    (samples, B, 3, H, W) in a process of its own. ``name`` is of what runs the file; ``advance`` is
-    called after each sample. Raises RunnerError where it fails or takes over ``limit`` seconds.
+    """Logits (samples, rows, classes) for inputs (samples, B, 3, H, W), in a process of its own:
+    ``load(model)`` of ``module`` gives a function from one input (B, 3, H, W) to its logits.
+    ``name`` is of what runs the file; ``advance`` is called after each sample. Raises RunnerError
+    where it fails or takes over ``limit`` seconds.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder, "in.npy"), Path(folder, "out.npy")
         np.save(source, inputs.numpy())
-        command = [sys.executable, "-m", module, str(model), str(source), str(result)]
+        command = [sys.executable, "-m", __name__, module, str(model), str(source), str(result)]
         run_command(command, name, model, limit, advance)
         return torch.from_numpy(np.load(result, allow_pickle=False))
 
@@ -79,15 +81,16 @@ def _watch(
     return None if late.is_set() else code
 
 
-def answer(load: Callable[[Path], Callable[[Tensor], Tensor]]) -> None:
-    """The child's side: ``load(model)`` gives a function from one input (B, 3, H, W) to its logits
-    (rows, classes).
-    """
-    model, source, result = sys.argv[1:]
+def answer(module: str, model: str, source: str, result: str) -> None:
+    """The child's side."""
     inputs = torch.from_numpy(np.load(source, allow_pickle=False))
-    forward = load(Path(model))
+    forward: Callable[[Tensor], Tensor] = import_module(module).load(Path(model))
     outputs = []
     for sample in inputs:
         outputs.append(forward(sample))
         print(STEP, flush=True)
     np.save(result, torch.stack(outputs).numpy())
+
+
+if __name__ == "__main__":
+    answer(*sys.argv[1:])

@@ -27,8 +27,23 @@ let package = Package(
             + ["-Xlinker", "--no-as-needed"] + (libraries + plugins).map { "-l\($0)" })
       ]),
     .target(name: "ExecuTorch", dependencies: ["ExecuTorchRuntime"]),
-    .target(name: "App", dependencies: ["EdgeformCore", "ExecuTorch"]),
-    .testTarget(name: "AppTests", dependencies: ["App", "EdgeformCore"]),
+    .target(name: "CoreGraphics"),
+    .target(name: "CoreVideo"),
+    .target(name: "CoreML", dependencies: ["CoreVideo"]),
+    .target(name: "UIKit", dependencies: ["CoreGraphics"]),
+    .target(name: "SwiftUI", dependencies: ["UIKit"]),
+    .target(name: "PhotosUI", dependencies: ["SwiftUI"]),
+    .target(
+      name: "App",
+      dependencies: ["EdgeformCore", "ExecuTorch", "CoreML", "PhotosUI"],
+      // @main would be the test runner's, too
+      swiftSettings: [
+        .unsafeFlags(["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "app_main"])
+      ]),
+    .testTarget(
+      name: "AppTests", dependencies: ["App", "EdgeformCore"],
+      // Debian's toolchain links Observation with a symbol that is in no library
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"])]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -268,9 +268,9 @@ def test_unknown_fields_and_a_newer_minor_version_are_accepted(folder: Path) -> 
 def test_golden_numbers_come_back_as_written(folder: Path) -> None:
     opened = open_artifact(folder)
     assert tuple(opened.inputs().shape) == (2, 1, 3, 32, 32)
-    assert tuple(opened.logits("expected").shape) == (2, 1, 10)
+    assert tuple(opened.logits("file").shape) == (2, 1, 10)
     raw = np.fromfile(folder / "golden" / "expected_1.f32", dtype="<f4")
-    assert opened.logits("expected")[1, 0].tolist() == raw.tolist()
+    assert opened.logits("file")[1, 0].tolist() == raw.tolist()
 
 
 def test_an_error_is_of_the_kind_that_users_see(folder: Path) -> None:

@@ -105,7 +105,7 @@ def read_all(folder: Path) -> Artifact:
     )
     assert artifact.inputs().shape == (samples, batch, channels, height, width)
     rows = batch * (2 if artifact.manifest.output.heads == "both" else 1)
-    assert artifact.logits("expected").shape == (samples, rows, artifact.manifest.output.shape[1])
+    assert artifact.logits("file").shape == (samples, rows, artifact.manifest.output.shape[1])
     assert len(artifact.labels()) in (0, artifact.manifest.model.classes)
     assert artifact.model.exists()
     return artifact

@@ -224,7 +224,7 @@ def test_a_fault_of_the_program_shows_no_traceback_either(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     printed = capsys.readouterr()
-    assert ended.value.code == 2
+    assert ended.value.code == 3
     assert ("Traceback" in printed.err) == ("--debug" in arguments)
     if "--json" in arguments:
         error = {"what": "ZeroDivisionError: a second", "remedy": console.FAULT}

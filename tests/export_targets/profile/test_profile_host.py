@@ -12,7 +12,7 @@ import pytest
 from export_targets.artifact.folder import open_artifact
 from export_targets.artifact.latency_folder import stored_reports
 from export_targets.artifact.latency_report import OUTSIDE
-from export_targets.profile import profile
+from export_targets.profile import operator_times
 from tests.conftest import Built, Ran
 from tests.export_targets.made_up_latency import reports_of
 
@@ -69,7 +69,7 @@ def test_operators_carry_the_models_modules(measured: tuple[list[Path], Any]) ->
         assert report.operators is not None
         *rows, outside = report.operators.rows
         assert outside.operator == OUTSIDE
-        listed = profile.delegated_operators(open_artifact(folder))
+        listed = operator_times.delegated_operators(open_artifact(folder))
         products = [row for row in listed if row.macs]
         macs = sum(row.macs for row in products)
         assert macs >= 0.9 * open_artifact(folder).manifest.model.macs

@@ -264,7 +264,7 @@ def test_each_sample_advances(phone: Phone, built: Built) -> None:
     runner = runner_named("adb", "xnnpack")
     logits = runner.run(artifact.model, artifact.inputs()[2:5], lambda: steps.append(None))
     assert len(steps) == 3
-    assert torch.equal(logits, artifact.logits("expected")[2:5])
+    assert torch.equal(logits, artifact.logits("file")[2:5])
 
 
 def test_logits_that_were_cut_short(
@@ -272,5 +272,5 @@ def test_logits_that_were_cut_short(
 ) -> None:
     phone("half")
     ran = edgeform("verify", built().folder, "--runner", "adb")
-    assert ran.code == 2
+    assert ran.code == 1
     assert "the app left no whole logits_0.f32" in ran.err

@@ -40,16 +40,17 @@ def test_a_truncated_file_is_a_runner_error(share: float, built: Built, copied: 
         host.run(artifact.model, artifact.inputs(), uncounted)
 
 
-def test_the_command_line_says_so_and_exits_with_2(
+def test_the_command_line_says_so_and_exits_with_1(
     built: Built, copied: Copied, edgeform: EdgeformInProcess
 ) -> None:
     folder = copied(built().folder)
     shorten(folder / "model.pte", 0.5)
     sign_again(folder)
     ran = edgeform("verify", folder)
-    assert ran.code == 2
+    assert ran.code == 1
+    assert "The saved file does not run: " in ran.err
     assert "model.pte" in ran.err
-    assert "Build the artifact again." in ran.err
+    assert "build the artifact again." in ran.err
     assert "Traceback" not in ran.err
 
 
@@ -86,7 +87,7 @@ def test_a_file_that_runs_for_ever_is_stopped(
     monkeypatch.setattr(host, "SECONDS_TO_START", 0.5)  # a process takes longer to start
     monkeypatch.setattr(host, "SECONDS_PER_IMAGE", 0)
     ran = edgeform("verify", built().folder)
-    assert ran.code == 2
+    assert ran.code == 1
     assert "did not end within 0.5 s on model.pte" in ran.err
 
 

@@ -47,7 +47,7 @@ def test_a_picture_goes_in_and_a_class_comes_out(built: Built) -> None:
     kinds = {output.name: output.kind for output in program.outputs}
     assert kinds == {LABEL: "string", f"{LABEL}_probs": "dictionary", LOGITS: "tensor"}
     labels = artifact.labels()
-    for sample, expected in zip(artifact.inputs(), artifact.logits("expected"), strict=True):
+    for sample, expected in zip(artifact.inputs(), artifact.logits("file"), strict=True):
         results = execute(program, {"image": sample})
         assert results[LABEL] == labels[int(expected.argmax())]
         probabilities = results[f"{LABEL}_probs"]
@@ -84,7 +84,7 @@ def test_two_heads_are_two_outputs_without_a_class(built: Built) -> None:
     assert artifact.manifest.output.kind == "logits"
     names = [output.name for output in program_of(artifact).outputs]
     assert names == [f"{LOGITS}_0", f"{LOGITS}_1"]
-    assert tuple(artifact.logits("expected").shape) == (16, 2, 10)
+    assert tuple(artifact.logits("file").shape) == (16, 2, 10)
 
 
 def test_the_package_says_what_it_is_and_where_it_comes_from(built: Built) -> None:

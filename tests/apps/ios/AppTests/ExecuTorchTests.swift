@@ -32,13 +32,16 @@ final class ExecuTorchTests: XCTestCase {
     let folder = try XCTUnwrap(Given.artifacts().first)
     let artifact = try Artifact(folder: folder)
     let whole = try Data(contentsOf: artifact.model)
-    for damage in [Data(), Data("no program".utf8), whole.prefix(whole.count / 2), whole.prefix(64)] {
+    for damage in [
+      Data(), Data("no program".utf8), whole.prefix(whole.count / 2), whole.prefix(64),
+    ] {
       let copy = try Given.copy(folder, self)
       let opened = try Artifact(folder: copy)  // and damaged after its digest was checked
       try damage.write(to: opened.model)
       XCTAssertThrowsError(try ExecuTorchClassifier(opened)) { error in
         let problem = Problem(error)
-        XCTAssertTrue(problem.what.contains("ExecuTorch refused \(opened.manifest.name)"), "\(error)")
+        XCTAssertTrue(
+          problem.what.contains("ExecuTorch refused \(opened.manifest.name)"), "\(error)")
         XCTAssertTrue(problem.remedy.contains("Build the artifact again"), "\(error)")
       }
     }

@@ -48,9 +48,11 @@ public struct Benchmark: Sendable {
 
   /// Loads and runs the model. `step` gets the finished and all runs and answers whether to go on.
   /// Nil where it was stopped before the first timed run.
-  public func run(_ plan: BenchmarkPlan, step: (Int, Int) -> Bool) throws -> Measurements? {
+  public func run(_ plan: BenchmarkPlan, step: (Int, Int) throws -> Bool) async throws
+    -> Measurements?
+  {
     let start = clock()
-    let classifier = try loader.load(artifact, plan.units)
+    let classifier = try await loader.load(artifact, plan.units)
     let loaded = clock()
     let input = preprocessing.prepared(image)
     let begun = clock()
@@ -58,7 +60,7 @@ public struct Benchmark: Sendable {
     var found = Measurements(loadMS: loaded - start, firstMS: clock() - begun)
     let runs = plan.warmUp + plan.iterations
     for index in 0..<runs {
-      guard step(index, runs) else {
+      guard try step(index, runs) else {
         found.interrupted = true
         break
       }
@@ -69,7 +71,7 @@ public struct Benchmark: Sendable {
       found.postprocess.append(ticks[3] - ticks[2])
       found.total.append(ticks[3] - ticks[0])
     }
-    if !found.interrupted { _ = step(runs, runs) }
+    if !found.interrupted { _ = try step(runs, runs) }
     return found.total.isEmpty ? nil : found
   }
 

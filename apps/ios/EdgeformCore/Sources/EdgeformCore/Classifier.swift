@@ -17,7 +17,7 @@ public enum ComputeUnits: String, CaseIterable, Sendable, Codable {
 /// What loads an artifact's model: the app's adapters of Core ML and of ExecuTorch.
 public protocol ClassifierLoader: Sendable {
   /// Throws a `Problem`.
-  func load(_ artifact: Artifact, _ units: ComputeUnits) throws -> any Classifier
+  func load(_ artifact: Artifact, _ units: ComputeUnits) async throws -> any Classifier
 
   /// How many operators the runtime means to run on each unit; nil where it does not tell.
   func plan(_ artifact: Artifact, _ units: ComputeUnits) async throws -> ComputePlan?

@@ -96,20 +96,24 @@ private func checkSyntax(_ data: Data) throws {
 }
 
 private struct Version: Decodable {
-  let schema_version: String
+  private let text: String
+
+  init(from decoder: any Decoder) throws {
+    text = try decoder.container(keyedBy: Field.self).decode(String.self, forKey: "schema_version")
+  }
 
   func check() throws {
-    let parts = schema_version.split(separator: ".", omittingEmptySubsequences: false)
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     let digits = parts.allSatisfy { (1...6).contains($0.count) && $0.allSatisfy(\.isASCIIDigit) }
     guard parts.count == 2, digits, let major = Int(parts[0]) else {
       throw DecodingError.dataCorrupted(
         .init(
           codingPath: [],
-          debugDescription: "schema_version \"\(schema_version)\" is not major.minor"))
+          debugDescription: "schema_version \"\(text)\" is not major.minor"))
     }
     if major > Manifest.major {
       throw Problem(
-        "The manifest has schema version \(schema_version); this app reads \(Manifest.major).",
+        "The manifest has schema version \(text); this app reads \(Manifest.major).",
         remedy: "Update the app.")
     }
   }

@@ -36,8 +36,9 @@ public func compare(expected: [[Float]], actual: [[Float]], _ output: OutputCont
 }
 
 /// A head's logits of each image of each sample.
-private func rows(_ samples: [[Float]], _ output: OutputContract, _ head: Int) -> [ArraySlice<Float>]
-{
+private func rows(_ samples: [[Float]], _ output: OutputContract, _ head: Int) -> [ArraySlice<
+  Float
+>] {
   samples.flatMap { logits in
     (0..<output.batch).map { image in
       let start = (head * output.batch + image) * output.classes

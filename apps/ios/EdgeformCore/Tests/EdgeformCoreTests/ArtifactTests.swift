@@ -75,7 +75,9 @@ final class ArtifactTests: XCTestCase {
   }
 
   func testLinksThatLeadOutsideAreRefused() throws {
-    for (name, outside) in [("model.pte", "model.pte"), ("model.pte", "artifact2"), ("golden", "g")] {
+    for (name, outside) in [
+      ("model.pte", "model.pte"), ("model.pte", "artifact2"), ("golden", "g"),
+    ] {
       let folder = try Golden.copy(self)
       let target = folder.deletingLastPathComponent().appendingPathComponent(outside)
       let link = folder.appendingPathComponent(name)

@@ -23,7 +23,9 @@ enum Golden {
   }
 
   static func list<Case: Decodable>(_ name: String) throws -> [Case] {
-    try JSONDecoder().decode([Case].self, from: data("\(name).json"))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode([Case].self, from: data("\(name).json"))
   }
 
   /// A fresh copy of the artifact, to damage; removed when the test ends.

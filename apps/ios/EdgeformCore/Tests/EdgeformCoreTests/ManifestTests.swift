@@ -28,7 +28,8 @@ final class ManifestTests: XCTestCase {
   }
 
   func testIgnoresUnknownFieldsAndNewerMinorVersions() throws {
-    let newer = try changed("\"schema_version\": \"1.0\"", "\"new\": [], \"schema_version\": \"1.9\"")
+    let newer = try changed(
+      "\"schema_version\": \"1.0\"", "\"new\": [], \"schema_version\": \"1.9\"")
     XCTAssertNoThrow(try Manifest(parsing: newer))
   }
 

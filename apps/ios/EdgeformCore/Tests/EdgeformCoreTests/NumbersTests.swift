@@ -17,11 +17,11 @@ private struct Top: Decodable {
 
 private struct Compared: Decodable {
   struct Mark: Decodable {
-    let sqnr_db, top1: Double
+    let sqnrDb, top1: Double
   }
 
   struct Found: Decodable {
-    let sqnr_db, top1, constant_agreement: Double
+    let sqnrDb, top1, constantAgreement: Double
     let passes: Bool
   }
 
@@ -79,13 +79,13 @@ final class NumbersTests: XCTestCase {
         XCTAssertTrue(refusal { _ = try judged() }.contains(refused))
         continue
       }
-      let mark = PassMark(sqnrDB: compared.mark.sqnr_db, top1: compared.mark.top1)
+      let mark = PassMark(sqnrDB: compared.mark.sqnrDb, top1: compared.mark.top1)
       let (found, expected) = (try judged(), try XCTUnwrap(compared.found))
       XCTAssertEqual(found.count, expected.count)
       for (one, other) in zip(found, expected) {
-        XCTAssertEqual(one.sqnrDB, other.sqnr_db, accuracy: 1e-6)
+        XCTAssertEqual(one.sqnrDB, other.sqnrDb, accuracy: 1e-6)
         XCTAssertEqual(one.top1, other.top1)
-        XCTAssertEqual(one.constantAgreement, other.constant_agreement)
+        XCTAssertEqual(one.constantAgreement, other.constantAgreement)
         XCTAssertEqual(one.passes(mark), other.passes)
       }
     }

@@ -34,7 +34,8 @@ final class PreprocessingTests: XCTestCase {
   func testAModelThatTakesPicturesGetsPixels() throws {
     let text = String(decoding: try Golden.data("artifact/manifest.json"), as: UTF8.self)
       .replacingOccurrences(of: "\"kind\": \"tensor\"", with: "\"kind\": \"image\"")
-      .replacingOccurrences(of: "\"normalization\": \"caller\"", with: "\"normalization\": \"model\"")
+      .replacingOccurrences(
+        of: "\"normalization\": \"caller\"", with: "\"normalization\": \"model\"")
     let preprocessing = Preprocessing(try Manifest(parsing: Data(text.utf8)).input)
     let values = (0..<3 * 64 * 64).map { UInt8(truncatingIfNeeded: $0) }
     let input = preprocessing.prepared(try RgbImage(width: 64, height: 64, bytes: values))

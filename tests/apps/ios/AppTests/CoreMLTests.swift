@@ -1,0 +1,84 @@
+import CoreML
+import CoreVideo
+import EdgeformCore
+import Foundation
+import XCTest
+
+@testable import App
+
+/// What the app gives to Core ML and takes from it, through a stand-in: nothing here runs Core ML.
+final class CoreMLTests: XCTestCase {
+  private let ios17 = OperatingSystemVersion(majorVersion: 17, minorVersion: 5, patchVersion: 0)
+
+  private func artifact(_ kind: InputKind) throws -> Artifact {
+    let all = try Given.packages().map { try Artifact(folder: $0, system: ios17) }
+    return try XCTUnwrap(all.first { $0.manifest.input.kind == kind })
+  }
+
+  private func answering(_ values: [Float]) throws -> any MLFeatureProvider {
+    let logits = MLShapedArray<Float>(scalars: values, shape: [1, values.count])
+    return try MLDictionaryFeatureProvider(
+      dictionary: ["logits": MLFeatureValue(shapedArray: logits)])
+  }
+
+  private func refused(_ action: () throws -> Void) -> Problem? {
+    do {
+      try action()
+      return nil
+    } catch { return Problem(error) }
+  }
+
+  func testATensorGoesInAsItIsAndLogitsComeOut() async throws {
+    let artifact = try artifact(.tensor)
+    let classifier = try await CoreMLClassifier(artifact, .cpuAndNeuralEngine)
+    XCTAssertEqual(MLModel.units, .cpuAndNeuralEngine)
+    let input = try artifact.goldenInput(0)
+    let wanted = (0..<10).map(Float.init)
+    let answer = try answering(wanted)
+    MLModel.answer = { given in
+      let value = given.featureValue(for: "input")?.multiArrayValue
+      XCTAssertEqual(value.map { MLShapedArray<Float>(converting: $0).scalars }, input)
+      return answer
+    }
+    XCTAssertEqual(try classifier.run(input), wanted)
+    let other = try answering([1, 2])
+    MLModel.answer = { _ in other }
+    let problem = refused { _ = try classifier.run(input) }
+    XCTAssertTrue(problem?.what.contains("outputs of another size") == true)
+    XCTAssertNotNil(refused { _ = try classifier.run([1]) })
+    MLModel.answer = { _ in throw CocoaError(.featureUnsupported) }
+    let failed = refused { _ = try classifier.run(input) }
+    XCTAssertTrue(failed?.what.contains("Core ML refused") == true, "\(String(describing: failed))")
+  }
+
+  func testAPictureGoesInWithItsColoursInTheirPlaces() async throws {
+    let artifact = try artifact(.image)
+    let classifier = try await CoreMLClassifier(artifact, .all)
+    let side = 64 * 64
+    let input = (0..<3 * side).map { Float($0 % 251) }
+    let answer = try answering((0..<10).map(Float.init))
+    MLModel.answer = { given in
+      let picture = given.featureValue(for: "image")?.imageBufferValue
+      for place in [(0, 0), (63, 0), (5, 40), (63, 63)] {
+        let at = 64 * place.1 + place.0
+        let wanted = [input[at], input[side + at], input[2 * side + at], 255].map { UInt8($0) }
+        XCTAssertEqual(picture?.pixel(place.0, place.1), wanted, "\(place)")
+      }
+      return answer
+    }
+    XCTAssertEqual(try classifier.run(input).count, 10)
+  }
+
+  func testAPackageIsCompiledOnceAndItsPlanIsCounted() async throws {
+    let artifact = try artifact(.image)
+    _ = try await CoreMLClassifier(artifact, .all)
+    let before = MLModel.compiled.count
+    _ = try await CoreMLClassifier(artifact, .cpu)
+    XCTAssertEqual(MLModel.compiled.count, before)
+    XCTAssertEqual(MLModel.units, .cpuOnly)
+    let plan = try await ModelLoader().plan(artifact, .all)
+    XCTAssertEqual(plan, ComputePlan(requested: .all, cpu: 1, gpu: 1, neuralEngine: 3))
+    XCTAssertTrue(ModelLoader().version(of: "coreml").hasPrefix("of iOS "))
+    XCTAssertEqual(ModelLoader().version(of: "xnnpack"), ExecuTorchClassifier.version)
+  }
+}
