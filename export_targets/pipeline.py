@@ -91,7 +91,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
             write_golden(folder, plan, images.golden, given, logits, labels)
             stayed_float = represented.float_modules + lowered.float_modules
-            manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
+            manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden, logits)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
             problems: tuple[str, ...] = ()

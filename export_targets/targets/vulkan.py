@@ -63,8 +63,11 @@ INT8_LOWER_GATE = Gate(min_sqnr_db=28.0, min_top1_agreement=0.8)
 # 122 to 133 dB, INT8 36 to 55 dB as float sums in another order fall on the other side of a step.
 FP32_DEVICE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
 INT8_DEVICE_GATE = Gate(min_sqnr_db=30.0, min_top1_agreement=0.8)
-# A phone's GPU may store float16 in any of these ways; the same gate is for the worst of them, and
-# so for the device.
+# A phone's GPU may store float16 in any of these ways. Rounded toward zero every sum shrinks: the
+# models for digits keep 40 dB and more, the trained Conformer-Ti 44 dB, the trained official
+# CoTNet-50 27 dB, for one of 16 photographs whose logits are twenty times the others' (median 48
+# dB). The device may be that way, so its gate is the worst one's.
+FP16_TOWARD_ZERO_GATE = Gate(min_sqnr_db=20.0, min_top1_agreement=0.8)
 ROUNDINGS = {"toward_zero": "interpreter_toward_zero", "flushed": "interpreter_flushed"}
 FP32_GATES = Gates(EDGE_GATE, None, FP32_LOWER_GATE, FP32_LOWER_GATE, FP32_DEVICE_GATE)
 FP16_GATES = Gates(
@@ -72,8 +75,8 @@ FP16_GATES = Gates(
     quantize=None,
     lower=FP16_LOWER_GATE,
     chain=FP16_LOWER_GATE,
-    device=FP16_LOWER_GATE,
-    others=dict.fromkeys(ROUNDINGS, FP16_LOWER_GATE),
+    device=FP16_TOWARD_ZERO_GATE,
+    others={"toward_zero": FP16_TOWARD_ZERO_GATE, "flushed": FP16_LOWER_GATE},
 )
 INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, INT8_GATE, INT8_DEVICE_GATE)
 

@@ -82,7 +82,7 @@ def test_an_input_that_is_not_square_is_one_delegate_within_its_gates(
 def reached(opened: Artifact, graph: Graph, rounding: Rounding) -> Metrics:
     """What an app's self-test says of another implementation's logits."""
     logits = torch.stack([run(graph, sample, rounding) for sample in opened.inputs()])
-    return measure(opened.logits("expected")[:, 0], logits[:, 0])
+    return measure(opened.logits("file")[:, 0], logits[:, 0])
 
 
 def with_swapped_channels(graph: Graph) -> Graph:
