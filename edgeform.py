@@ -85,15 +85,17 @@ def verify(
     *,
     images: StrPath | None = None,
     runner: str | None = None,
+    strict: bool = False,
     trust_graphs: bool = False,
     progress: bool = False,
 ) -> "Verification":
     """An artifact's digests, wholeness and every parity hop, on its golden inputs or on the
-    ``images`` of a folder; ``trust_graphs`` loads ``lowered.pt2``, which can carry code.
+    ``images`` of a folder, where ``strict`` stops at one that cannot be read; ``trust_graphs``
+    loads ``lowered.pt2``, which can carry code.
     """
     from export_targets.prove.verify import verify as run
 
-    return run(Path(folder), _path(images), runner, trust_graphs, _reporter(progress))
+    return run(Path(folder), _path(images), runner, trust_graphs, _reporter(progress), strict)
 
 
 def evaluate(
@@ -101,15 +103,22 @@ def evaluate(
     images: StrPath,
     *,
     limit: int | None = None,
+    labels: StrPath | None = None,
+    class_order: str | None = None,
+    runner: str | None = None,
+    strict: bool = False,
     trust_graphs: bool = False,
     progress: bool = False,
 ) -> "EvaluationReport":
     """Top-1, top-5 and agreement, each in [0, 1], of an artifact's programs over the labelled
-    images of ``images/<class>/``: all, or ``limit`` of them.
+    images of ``images/<class>/``: all, or ``limit`` of them. ``labels`` (a file) or ``class_order``
+    ("natural", "sorted") say which class each folder is where their names do not.
     """
+    from export_targets.prove.evaluate import Choice
     from export_targets.prove.evaluate import evaluate as run
 
-    return run(Path(folder), Path(images), limit, trust_graphs, _reporter(progress))
+    choice = Choice(Path(images), limit, _path(labels), class_order, strict)
+    return run(Path(folder), choice, runner, trust_graphs, _reporter(progress))
 
 
 def profile(

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from edge_models.errors import InputError
+from edge_models.inert_array import StoredArray
 from edge_models.inert_pickle import StandIn, StoredTensor
 from edge_models.torch_file import Fetch, read_legacy, read_zip
 
@@ -22,6 +23,7 @@ NESTED = (
     "model",
     "net",
 )
+TENSORS = (Tensor, StoredTensor)  # NumPy's arrays are weights only where there is none of these
 HEAD = 512  # bytes that tell a kind of file
 
 # What is no checkpoint: how the file begins, in lower case; what it is; what to do.
@@ -87,7 +89,7 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
 def _chosen(
     path: Path, content: object, key: str | None, kind: str, fetch: Fetch | None
 ) -> Weights:
-    found = dict(_state_dicts(content))
+    found = dict(_state_dicts(content)) or dict(_state_dicts(content, (StoredArray,)))
     if key is None:
         key = next((name for name in found if set(filter(None, name.split("."))) <= {*NESTED}), "")
         place, inside = _innermost(content)
@@ -105,6 +107,8 @@ def _chosen(
             tensors[str(name)] = fetch(value)
         elif isinstance(value, Tensor):
             tensors[str(name)] = value
+        elif isinstance(value, StoredArray) and not _holds(entries, TENSORS):
+            tensors[str(name)] = value.tensor()
     beside = tuple(str(name) for name in entries if str(name) not in tensors)
     others = tuple(name for name in found if name and name != key)
     endings = {name.rpartition(".")[2] for name in tensors if "." in name}  # weight, bias ...
@@ -119,23 +123,23 @@ def _chosen(
     return Weights(tensors, key or None, kind, others, beside)
 
 
-def _state_dicts(content: object, above: str = "") -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """What holds tensors, by its key: those that trainers use, itself, then any other."""
+def _state_dicts(
+    content: object, kinds: tuple[type, ...] = TENSORS, above: str = ""
+) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """What holds weights, by its key: those that trainers use, itself, then any other."""
     if not isinstance(content, Mapping):
         return
     for key in NESTED:
-        yield from _state_dicts(content.get(key), f"{above}{key}.")
-    if _holds_tensors(content):
+        yield from _state_dicts(content.get(key), kinds, f"{above}{key}.")
+    if _holds(content, kinds):
         yield above.removesuffix("."), content
     for key, value in content.items():
-        if isinstance(key, str) and key not in NESTED and _holds_tensors(value):
+        if isinstance(key, str) and key not in NESTED and _holds(value, kinds):
             yield f"{above}{key}", value
 
 
-def _holds_tensors(value: object) -> bool:
-    return isinstance(value, Mapping) and any(
-        isinstance(entry, Tensor | StoredTensor) for entry in value.values()
-    )
+def _holds(value: object, kinds: tuple[type, ...]) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(entry, kinds) for entry in value.values())
 
 
 def _named(path: Path, found: Mapping[str, Mapping[Any, Any]], key: str) -> Mapping[str, Any]:

@@ -1,65 +1,84 @@
-"""Images: finding them, decoding them, and a model's preprocessing, all with Pillow.
+"""One image: decoding it, and a model's preprocessing, all with Pillow.
 
 The rule, for Python and for every app: EXIF orientation; RGB (grey and 16-bit converted, alpha
 over black); shorter side resized to round(size / crop); centre crop; / 255; minus mean, over std.
-Sides are rounded half to even.
+Sides are rounded half to even. Up to the crop an image is 8-bit pixels: ``normalize`` is the last
+step, where a model takes them.
 """
 
-import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from edge_models.errors import InputError
-from edge_models.spec import InputSpec
+from edge_models.spec import InputSpec, Size
 
 # Beyond these a small file could fill the memory, decoded or resized to a model's shorter side.
 # Pillow itself only warns at this many pixels and refuses twice as many.
 MAX_PIXELS = 89_478_485
 MAX_ELONGATION = 100  # longer side over shorter side
+HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+NARROW = 32  # an eighth of the 8-bit range
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
 
+@dataclass(frozen=True)
+class Decoded:
+    """Upright RGB of 8 bits. ``narrow``: its file has 16 bits a channel, of which it uses less than
+    an eighth of the range, as where 12 bits were stored in 16: it is nearly black.
+    """
 
-def find_images(folder: Path) -> list[Path]:
-    """The image files below a folder, sorted. Raises InputError where one cannot be listed."""
-
-    def refuse(error: OSError) -> NoReturn:
-        raise InputError(
-            f"The folder {error.filename} cannot be read: {error.strerror}.", "Check its rights."
-        ) from error
-
-    below = (
-        Path(root, name) for root, _, names in os.walk(folder, onerror=refuse) for name in names
-    )
-    return sorted(path for path in below if path.suffix.lower() in SUFFIXES and path.is_file())
+    image: Image.Image
+    narrow: bool
 
 
 def read_image(path: Path) -> Image.Image:
-    """Decode a file to upright RGB. Raises InputError for one that Pillow cannot decode, and,
-    before its pixels are allocated, for one that is too large or too long.
+    """Decode a file to upright RGB. Raises InputError as ``decode``."""
+    return decode(path).image
+
+
+def decode(path: Path) -> Decoded:
+    """Decode a file. Raises InputError for one that Pillow cannot decode or whose range of numbers
+    is not known, and, before its pixels are allocated, for one that is too large or too long.
     """
+    if path.suffix.lower() in HEIF_SUFFIXES:
+        _register_heif()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata that the pixels do not need
             # by a file, not its name: Pillow maps a named TIFF with its sides swapped, if turned
             with path.open("rb") as file, Image.open(file) as image:
                 _check_size(image)
-                return to_rgb(ImageOps.exif_transpose(image))
-    except MemoryError:  # no fault of the file: its size was checked
+                wide = _has_16_bits(image)
+                rgb = to_rgb(ImageOps.exif_transpose(image))
+                return Decoded(rgb, wide and int(np.asarray(rgb).max()) < NARROW)
+    except (MemoryError, InputError):  # no fault of the file: its size was checked
         raise
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "no known format" if unknown else str(error) or type(error).__name__
-        raise InputError(
-            f"The image {path} cannot be read: {reason}", "Remove or replace it."
-        ) from error
+        remedy = "Remove or replace it."
+        if isinstance(error, UnknownRangeError):
+            remedy = "Save it with 8 or 16 bits a channel."
+        raise InputError(f"The image {path} cannot be read: {reason}", remedy) from error
+
+
+class UnknownRangeError(ValueError):
+    """Numbers of which nothing says what is white."""
+
+
+def _register_heif() -> None:
+    """Let Pillow read HEIC, where pillow-heif is installed; else it knows no such format."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return
+    register_heif_opener()
 
 
 def _check_size(image: Image.Image) -> None:
@@ -72,10 +91,23 @@ def _check_size(image: Image.Image) -> None:
         )
 
 
+def _has_16_bits(image: ImageFile.ImageFile) -> bool:
+    """Whether a file has 16 bits a channel. Pillow makes RGB of 8 bits of it by itself, and says so
+    only in how it will decode.
+    """
+    return image.mode.startswith("I") or any(";16" in str(tile[3]) for tile in image.tile)
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
-    """RGB of 8 bits: 16-bit grey scaled by 1/257, transparency over black."""
-    if image.mode.startswith("I;16") or image.mode == "I":
-        grey = np.asarray(image.convert("I"), dtype=np.int64).clip(0, 65535)
+    """RGB of 8 bits: 16-bit grey scaled by 1/257, transparency over black. Raises ValueError for
+    floating-point and 32-bit numbers, whose white is not known.
+    """
+    if image.mode == "F":
+        raise UnknownRangeError("it holds floating-point numbers, whose range is not known")
+    if image.mode.startswith("I"):
+        grey = np.asarray(image.convert("I"), dtype=np.int64)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise UnknownRangeError("it holds 32-bit numbers, whose range is not known")
         image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -107,24 +139,32 @@ def resize_and_crop(image: Image.Image, spec: InputSpec, size: tuple[int, int]) 
     return image.crop((left, top, left + width, top + height))
 
 
-def to_tensor(image: Image.Image, spec: InputSpec) -> Tensor:
-    """Normalize an RGB image to float32 (3, H, W)."""
-    pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / np.float32(255))
-    normalized = (pixels - torch.tensor(spec.mean)) / torch.tensor(spec.std)
-    return normalized.permute(2, 0, 1).contiguous()
+def to_pixels(image: Image.Image) -> Tensor:
+    """The pixels of an RGB image, uint8 (3, H, W)."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
-def to_pixels(inputs: Tensor, spec: InputSpec) -> Tensor:
-    """The 8-bit pixels, 0 to 255, that normalized inputs (..., 3, H, W) came from; float32."""
+def to_image(pixels: Tensor) -> Image.Image:
+    """The RGB image of pixels, uint8 (3, H, W)."""
+    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def crops(images: Iterable[Image.Image], spec: InputSpec, size: Size) -> Tensor:
+    """RGB images resized and cropped to (H, W), uint8 (N, 3, H, W)."""
+    return torch.stack([to_pixels(resize_and_crop(image, spec, size)) for image in images])
+
+
+def normalize(pixels: Tensor, spec: InputSpec) -> Tensor:
+    """Pixels 0 to 255, (..., 3, H, W), as a model takes them: float32."""
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec.mean, spec.std))
-    return ((inputs * std + mean) * 255).round()
+    return (pixels.float() / 255 - mean) / std
 
 
-def preprocess(image: Image.Image, spec: InputSpec, size: tuple[int, int]) -> Tensor:
+def preprocess(image: Image.Image, spec: InputSpec, size: Size) -> Tensor:
     """An RGB image as the model's input, float32 (3, H, W)."""
-    return to_tensor(resize_and_crop(image, spec, size), spec)
+    return normalize(to_pixels(resize_and_crop(image, spec, size)), spec)
 
 
-def preprocess_all(images: Sequence[Image.Image], spec: InputSpec, size: tuple[int, int]) -> Tensor:
+def preprocess_all(images: Iterable[Image.Image], spec: InputSpec, size: Size) -> Tensor:
     """RGB images as one batch, float32 (N, 3, H, W)."""
-    return torch.stack([preprocess(image, spec, size) for image in images])
+    return normalize(crops(images, spec, size), spec)

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 import torch
 
+from edge_models import inert_array
+
 DTYPES = {
     "DoubleStorage": torch.float64,
     "FloatStorage": torch.float32,
@@ -112,6 +114,7 @@ class WithType:
 
 
 KNOWN: dict[str, Any] = {
+    **inert_array.KNOWN,
     "collections.OrderedDict": Table,
     "torch._utils._rebuild_tensor": StoredTensor,
     "torch._utils._rebuild_tensor_v2": StoredTensor,

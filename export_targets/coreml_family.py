@@ -39,6 +39,8 @@ FLOAT_RULES = (
 )
 
 
+INT8_OPERATORS = "convolutions and linears; what they give stays float16"
+
 EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
 FP32_LOWER_GATE = Gate(min_sqnr_db=80.0, min_top1_agreement=1.0)
 FP16_LOWER_GATE = Gate(min_sqnr_db=40.0, min_top1_agreement=0.9)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge import edge_form
-from edge_models.images import to_pixels
+from edge_models.images import normalize
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets.artifact import folder as artifact
@@ -62,8 +62,8 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     failed = plan.out.with_name(f"{plan.out.name}.failed")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
-    golden = plan.inputs(images.golden)
-    given = to_pixels(golden, plan.spec.input) if plan.takes_image else golden  # to the saved file
+    pixels = plan.batches(images.golden)
+    golden, given = plan.inputs(pixels)
 
     reference = SingleOutput(loaded.module, request.heads).eval()
     with reporter.stage("Reference logits"):
@@ -89,7 +89,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
         logits |= _saved_logits(plan, folder, given, failed, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
-            write_golden(folder, plan, images.golden, given, logits, labels)
+            write_golden(folder, pixels, given, logits, labels)
             stayed_float = represented.float_modules + lowered.float_modules
             manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden, logits)
             artifact.write_manifest(folder, manifest)
@@ -132,7 +132,8 @@ def _represented(
         logits = {"quantized": run_eager(quantized, golden)}
     with reporter.stage("Errors of layers"):
         layers = layer_errors(floating.module(), quantized, golden)
-    stayed_float = float_modules(quantized, plan.float_rules, plan.recipe.name)
+    why = f"{plan.target.name}: INT8 is for {plan.target.int8_operators}"
+    stayed_float = float_modules(quantized, plan.float_rules, why)
     program = torch.export.export(quantized, (golden[0],))
     return Represented(program, logits, stayed_float, layers)
 
@@ -206,7 +207,8 @@ def _quantize(
 ) -> torch.fx.GraphModule:
     from quantize.pt2e import quantize
 
-    inputs: Tensor | tuple[()] = plan.inputs(calibration) if calibration is not None else ()
-    with reporter.steps("Calibration", len(inputs)) as advance:
+    pixels: Tensor | tuple[()] = plan.batches(calibration) if calibration is not None else ()
+    inputs = (normalize(batch, plan.spec.input) for batch in pixels)
+    with reporter.steps("Calibration", len(pixels)) as advance:
         quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
         return quantize(program.module(), quantizer, inputs, advance)

@@ -11,21 +11,22 @@ from torch import Tensor
 from edge_models.catalog import model_spec
 from edge_models.checkpoint import LoadedModel
 from edge_models.errors import InputError
-from edge_models.images import preprocess_all
+from edge_models.images import normalize
 from edge_models.reference.heads import HEADS
 from edge_models.registry import named
-from edge_models.spec import FloatRule, ModelSpec
+from edge_models.spec import INTERPOLATIONS, SMALLEST_CROP, FloatRule, InputSpec, ModelSpec
 from export_targets.artifact.folder import read_lines
-from export_targets.artifact.manifest import Identity, artifact_name
+from export_targets.artifact.manifest import Identity, InputSection, Resize, artifact_name
 from export_targets.progress import Reporter
 from export_targets.request import FORMS, BuildRequest
 from export_targets.target import Lowering, Target, target_named
-from quantize.calibration import SYNTHETIC, Images, ImageSets, image_sets
+from quantize.calibration import SYNTHETIC, Images, ImageSets, Wanted, image_sets
 from quantize.recipe import Recipe, recipe_named
 
 STRIDE = 32  # of the models' last feature map: H and W are multiples of it
 MAX_PIXELS = 2**24  # of the input, over the whole batch: 200 MB as float32
 GOLDEN_SAMPLES = 16
+LARGEST_MEAN = 2.0  # of RGB in [0, 1]; larger ones are of pixels up to 255
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,40 @@ class Plan:
         """What stays float at INT8: the target's rules and the model's."""
         return self.target.rules(self.spec, self.recipe)
 
-    def inputs(self, images: Images) -> Tensor:
-        """Images as model inputs, (samples, B, 3, H, W); images that fill no batch are left out."""
+    def batches(self, images: Images) -> Tensor:
+        """Crops as uint8 (samples, B, 3, H, W); images that fill no batch are left out."""
         batch = self.request.batch
-        used = images.images[: len(images.images) // batch * batch]
-        return preprocess_all(used, self.spec.input, self.size).unflatten(0, (-1, batch))
+        return images.crops[: len(images.crops) // batch * batch].unflatten(0, (-1, batch))
+
+    def inputs(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels (..., 3, H, W) as the reference takes them, and as the saved file does."""
+        normalized = normalize(pixels, self.spec.input)
+        return normalized, pixels.float() if self.takes_image else normalized
 
     @property
     def takes_image(self) -> bool:
         """Whether the model file takes pixels and normalizes them itself."""
         return self.options.get("input") == "image"
+
+    def input_section(self) -> InputSection:
+        """The input as the manifest describes it."""
+        spec = self.spec.input
+        return InputSection(
+            name="image" if self.takes_image else "input",
+            kind="image" if self.takes_image else "tensor",
+            shape=self.shape,
+            dtype="float32",
+            layout="NCHW",
+            color_order="RGB",
+            resize=Resize(
+                size=round(min(self.size) / spec.crop),
+                interpolation=spec.interpolation,
+                crop=self.size,
+            ),
+            normalization="model" if self.takes_image else "caller",
+            mean=spec.mean,
+            std=spec.std,
+        )
 
     def lowering(self, loaded: LoadedModel, labels: tuple[str, ...]) -> Lowering:
         """What the target needs to know beside the program."""
@@ -83,6 +108,7 @@ class Plan:
             recipe=self.recipe.name,
             form=self.request.form,
             input=self.shape,
+            preprocessing=self.input_section().preprocessing(),
             heads=self.request.heads,
         )
 
@@ -90,6 +116,7 @@ class Plan:
 def resolve(request: BuildRequest) -> Plan:
     """Check a request against the catalogs. Raises InputError for what cannot be built."""
     spec = model_spec(request.model)
+    spec = replace(spec, input=preprocessing(spec.input, request))
     target = target_named(request.target)
     recipe = recipe_named(request.recipe or target.default_recipe)
     target.check(recipe)
@@ -121,6 +148,31 @@ def resolve(request: BuildRequest) -> Plan:
     if not out.name:
         raise InputError(f"The folder {out} cannot be an artifact.", "Choose another --out.")
     return Plan(request, spec, target, recipe, size, options, name, out)
+
+
+def preprocessing(published: InputSpec, request: BuildRequest) -> InputSpec:
+    """The model's preprocessing with what the request says of its training. Raises InputError."""
+    chosen = replace(
+        published,
+        mean=request.mean or published.mean,
+        std=request.std or published.std,
+        crop=published.crop if request.crop is None else request.crop,
+        interpolation=request.interpolation or published.interpolation,  # type: ignore[arg-type]
+    )
+    named(dict.fromkeys(INTERPOLATIONS), "interpolation", chosen.interpolation)
+    if not all(0 <= value <= LARGEST_MEAN for value in chosen.mean):
+        raise InputError(f"The mean {chosen.mean} is not of RGB in [0, 1].", "Divide it by 255.")
+    if not all(0 < value <= LARGEST_MEAN for value in chosen.std):
+        raise InputError(
+            f"The std {chosen.std} is not of RGB in [0, 1].",
+            "It is above zero; divide one of pixels up to 255 by 255.",
+        )
+    if not SMALLEST_CROP <= chosen.crop <= 1:
+        raise InputError(
+            f"The crop {chosen.crop} is not a share of the resized shorter side.",
+            f"Give {SMALLEST_CROP} to 1: the crop's side over the resized image's, as 224 / 256.",
+        )
+    return chosen
 
 
 def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
@@ -155,23 +207,30 @@ def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
 
 
 def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
-    """Read the calibration and golden images of a plan, and report files that cannot be read."""
+    """Read the calibration and golden images of a plan, and report how, and what cannot be read."""
     request = plan.request
+    reporter.note(f"Preprocessing: {plan.input_section().preprocessing()}")
     source = None if request.calibration is None else str(request.calibration)
     if source is not None and not plan.recipe.needs_calibration:
         reporter.note(f"{plan.recipe.name} needs no calibration: {source} is not read")
         source = None
-    samples = request.calibration_samples * request.batch
-    golden = GOLDEN_SAMPLES * request.batch
-    total = samples + golden if source not in (None, SYNTHETIC) else 0
+    wanted = Wanted(
+        size=plan.size,
+        calibration=request.calibration_samples * request.batch,
+        golden=GOLDEN_SAMPLES * request.batch,
+        seed=request.seed,
+        strict=request.strict,
+        folder_golden=request.golden_images,
+    )
+    total = wanted.calibration + wanted.golden if source not in (None, SYNTHETIC) else 0
     with reporter.steps("Images", total) as advance:
-        sets = image_sets(plan.spec, source, samples, golden, request.seed, advance)
-    for line in sets.calibration.unreadable if sets.calibration else ():
-        reporter.note(f"Skipped: {line}")
+        sets = image_sets(plan.spec, source, wanted, advance)
+    for line in sets.calibration.notes if sets.calibration else ():
+        reporter.note(line)
     for kind, chosen in (("calibration", sets.calibration), ("golden", sets.golden)):
-        if chosen is not None and len(chosen.images) < request.batch:
+        if chosen is not None and len(chosen.crops) < request.batch:
             raise InputError(
-                f"{len(chosen.images)} {kind} images do not fill a batch of {request.batch}.",
+                f"{len(chosen.crops)} {kind} images do not fill a batch of {request.batch}.",
                 "Give more images or a smaller --batch.",
             )
     return sets

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_BETWEEN_LINES = 30  # of a stage's progress, where stderr is not a terminal
 
 
 class Reporter:
@@ -24,25 +33,41 @@ class Reporter:
 
     @contextmanager
     def steps(self, name: str, total: int) -> Iterator[Callable[[], None]]:
-        """A progress bar; the yielded function advances it by one."""
+        """A progress bar with the time left, or where there is no terminal a line now and then; the
+        yielded function advances it by one.
+        """
         bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,  # it would print an empty line
         )
-        start = time.monotonic()
+        start = told = time.monotonic()
+        done = 0
+
+        def advance() -> None:
+            nonlocal done, told
+            done += 1
+            bar.advance(task)
+            now = time.monotonic()
+            if not self.console.is_terminal and now - told > SECONDS_BETWEEN_LINES:
+                told = now
+                left = (now - start) / done * (total - done) / 60
+                self.note(f"{name}: {done:,} of {total:,}, {left:.1f} min left")
+
         with bar:
             task = bar.add_task(name, total=total)
-            yield lambda: bar.advance(task)
+            yield advance
         self.console.print(f"{name}: {time.monotonic() - start:.1f} s", highlight=False)
 
     def note(self, text: str) -> None:
         """One line that the user should read."""
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def stderr_reporter() -> Reporter:

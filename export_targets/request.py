@@ -24,8 +24,13 @@ class BuildRequest:
     strict: bool = False  # whether entries that are no parameters refuse the checkpoint
     calibration: str | Path | None = None  # a folder, or ``synthetic``
     calibration_samples: int = DEFAULT_SAMPLES
+    golden_images: bool = True  # whether photographs of that folder may be kept in the artifact
     size: tuple[int, int] | None = None
     batch: int = 1
+    mean: tuple[float, float, float] | None = None  # of RGB in [0, 1], as std
+    std: tuple[float, float, float] | None = None
+    crop: float | None = None  # the crop's share of the resized image's shorter side
+    interpolation: str | None = None
     labels: str | Path | None = None
     heads: Heads = "mean"
     form: Form = "edge"

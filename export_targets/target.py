@@ -96,7 +96,8 @@ class Target:
     them is called. ``runner`` names the runner that verifies the saved file, ``other_runners``
     those with another arithmetic, by the names that gates ask for; ``packages`` the backends that
     lowering imports; ``options`` what else can be chosen: the values of each option by its name,
-    the default first; ``excluded`` which of them (recipe, option, value) do not go together.
+    the default first; ``excluded`` which of them (recipe, option, value) do not go together;
+    ``int8_operators`` says what INT8 is for here.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Target:
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     excluded: tuple[tuple[str, str, str], ...] = ()
     other_runners: Mapping[str, str] = field(default_factory=dict)
+    int8_operators: str = ""
 
     def quantizer(self, recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
         """What a recipe means here when some modules stay float."""

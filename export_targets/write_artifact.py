@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from edge_models.checkpoint import LoadedModel
-from edge_models.images import resize_and_crop
+from edge_models.images import to_image
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import manifest
 from export_targets.artifact.manifest import FloatModule, Manifest
@@ -49,15 +49,15 @@ def write_evidence(
 
 def write_golden(
     folder: Path,
-    plan: Plan,
-    images: Images,
+    pixels: Tensor,
     given: Tensor,
     logits: dict[str, Tensor],
     labels: tuple[str, ...],
 ) -> None:
     """Write labels, golden inputs and images, and every program's logits on them.
 
-    ``given``: what the saved file takes, (samples, B, 3, H, W). ``logits`` by program:
+    ``pixels``: the images, uint8 (samples, B, 3, H, W). ``given``: what the saved file takes, of
+    the same shape. ``logits`` by program:
     "reference", "edge", "quantized" where the recipe changes numbers, "file" for the saved file.
     """
     if labels:
@@ -66,12 +66,10 @@ def write_golden(
     by_program = {"quantized": logits["edge"]} | logits
     for program, name in artifact.PROGRAMS.items():
         artifact.write_floats(folder, name, by_program[program])
-    batch = plan.request.batch
-    for index in range(len(given)):
-        for position, image in enumerate(images.images[index * batch : (index + 1) * batch]):
-            name = f"image_{index}.png" if batch == 1 else f"image_{index}_{position}.png"
-            cropped = resize_and_crop(image, plan.spec.input, plan.size)
-            cropped.save(folder / artifact.GOLDEN / name)
+    for index, sample in enumerate(pixels):
+        for position, crop in enumerate(sample):
+            name = f"image_{index}.png" if len(sample) == 1 else f"image_{index}_{position}.png"
+            to_image(crop).save(folder / artifact.GOLDEN / name)
 
 
 def describe(
@@ -103,7 +101,7 @@ def describe(
             seed=loaded.seed,
             key=loaded.key,
         ),
-        input=_input(plan),
+        input=plan.input_section(),
         output=manifest.OutputSection(
             name="logits",
             kind="class" if plan.options.get("output") == "class" else "logits",
@@ -123,26 +121,6 @@ def describe(
     )
 
 
-def _input(plan: Plan) -> manifest.InputSection:
-    spec = plan.spec
-    return manifest.InputSection(
-        name="image" if plan.takes_image else "input",
-        kind="image" if plan.takes_image else "tensor",
-        shape=plan.shape,
-        dtype="float32",
-        layout="NCHW",
-        color_order="RGB",
-        resize=manifest.Resize(
-            size=round(min(plan.size) / spec.input.crop),
-            interpolation=spec.input.interpolation,
-            crop=plan.size,
-        ),
-        normalization="model" if plan.takes_image else "caller",
-        mean=spec.input.mean,
-        std=spec.input.std,
-    )
-
-
 def count_macs(module: torch.nn.Module, image: Tensor) -> int:
     """Multiply-accumulates of convolutions and matrix products for one input, (1, 3, H, W)."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -155,7 +133,7 @@ def _calibration(images: Images | None) -> manifest.CalibrationSection | None:
         return None
     return manifest.CalibrationSection(
         source=images.source,
-        samples=len(images.images),
+        samples=len(images.crops),
         sha256=images.sha256(),
-        unreadable=len(images.unreadable),
+        unreadable=images.unreadable,
     )

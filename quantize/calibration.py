@@ -1,39 +1,43 @@
 """Calibration images: from a folder, synthetic, or the digits of the embedded models."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from edge_models.digits import digits
 from edge_models.errors import InputError
-from edge_models.images import find_images, read_image
+from edge_models.image_folder import list_images
+from edge_models.image_reading import CropReader
+from edge_models.images import crops
 from edge_models.photographs import photographs, views
-from edge_models.spec import ModelSpec
+from edge_models.spec import ModelSpec, Size
 
 SYNTHETIC = "synthetic"
 DEFAULT_SAMPLES = 128
-UNREADABLE_SHARE = 0.1  # of a folder's images; more is an error
 SYNTHETIC_SIDE = 256
 
 
 @dataclass(frozen=True)
 class Images:
-    """Decoded RGB images and where they came from."""
+    """Images as a model's crops, uint8 (N, 3, H, W), and where they came from. ``notes`` are what
+    the user should know of them; ``unreadable`` counts those that were left out.
+    """
 
     source: str
-    images: tuple[Image.Image, ...]
-    unreadable: tuple[str, ...] = ()
+    crops: Tensor
+    notes: tuple[str, ...] = ()
+    unreadable: int = 0
 
     def sha256(self) -> str:
-        """Digest of the decoded pixels in their order."""
-        digest = hashlib.sha256()
-        for image in self.images:
-            digest.update(repr(image.size).encode())
-            digest.update(image.tobytes())
+        """Digest of the pixels in their order."""
+        digest = hashlib.sha256(repr(tuple(self.crops.shape)).encode())
+        digest.update(self.crops.numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -45,13 +49,23 @@ class ImageSets:
     golden: Images
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """How many images of which size (H, W), by which seed. ``strict``: one that cannot be read is
+    refused. ``folder_golden``: whether a folder's images may be golden ones, which the artifact
+    keeps.
+    """
+
+    size: Size
+    calibration: int
+    golden: int
+    seed: int
+    strict: bool = False
+    folder_golden: bool = True
+
+
 def image_sets(
-    spec: ModelSpec,
-    source: str | None,
-    samples: int,
-    golden: int,
-    seed: int,
-    progress: Callable[[], None],
+    spec: ModelSpec, source: str | None, wanted: Wanted, progress: Callable[[], None]
 ) -> ImageSets:
     """Choose calibration and golden images.
 
@@ -59,17 +73,18 @@ def image_sets(
     ones too; else they are the model's own (digits held out) or photographs from scikit-learn.
     ``progress`` is called for each image read. Raises InputError for a folder that cannot serve.
     """
-    own = _own_images(spec, golden)
     if source == SYNTHETIC:
-        return ImageSets(Images(SYNTHETIC, synthetic(samples, seed)), own)
+        drawn = synthetic(wanted.calibration, wanted.seed)
+        return ImageSets(_cropped(SYNTHETIC, drawn, spec, wanted), own_images(spec, wanted))
     if source is not None:
-        return _from_folder(Path(source), samples, golden, seed, own, progress)
+        return _from_folder(Path(source), spec, wanted, progress)
     if spec.embedded is None:
-        return ImageSets(None, own)
+        return ImageSets(None, own_images(spec, wanted))
     images, _ = digits("train")
-    order = np.random.default_rng(seed).permutation(len(images))[:samples]
-    chosen = tuple(images[i] for i in order)
-    return ImageSets(Images("digits of scikit-learn, training split", chosen), own)
+    order = np.random.default_rng(wanted.seed).permutation(len(images))[: wanted.calibration]
+    chosen = [images[i] for i in order]
+    training = _cropped("digits of scikit-learn, training split", chosen, spec, wanted)
+    return ImageSets(training, own_images(spec, wanted))
 
 
 def synthetic(count: int, seed: int) -> tuple[Image.Image, ...]:
@@ -90,50 +105,53 @@ def synthetic(count: int, seed: int) -> tuple[Image.Image, ...]:
     return tuple(images)
 
 
-def _own_images(spec: ModelSpec, count: int) -> Images:
+def own_images(spec: ModelSpec, wanted: Wanted) -> Images:
+    """The golden images that the product has for a model by itself."""
     if spec.embedded is not None:
         images, _ = digits("held_out")
-        return Images("digits of scikit-learn, held-out split", tuple(images[:count]))
-    return Images("views of scikit-learn's photographs", tuple(views(photographs(), count)))
+        source = "digits of scikit-learn, held-out split"
+        return _cropped(source, images[: wanted.golden], spec, wanted)
+    taken = views(photographs(), wanted.golden)
+    return _cropped("views of scikit-learn's photographs", taken, spec, wanted)
+
+
+def _cropped(source: str, images: Iterable[Image.Image], spec: ModelSpec, wanted: Wanted) -> Images:
+    return Images(source, crops(images, spec.input, wanted.size))
 
 
 def _from_folder(
-    folder: Path,
-    samples: int,
-    golden: int,
-    seed: int,
-    own: Images,
-    progress: Callable[[], None],
+    folder: Path, spec: ModelSpec, wanted: Wanted, progress: Callable[[], None]
 ) -> ImageSets:
     if not folder.is_dir():
         raise InputError(
             f"There is no calibration folder {folder}.",
             f"Give a folder of images, or say --calibration {SYNTHETIC}.",
         )
-    paths = find_images(folder)
-    if not paths:
+    listed = list_images(folder)
+    if not listed.paths:
         raise InputError(
             f"The calibration folder {folder} holds no images.",
             "Put some hundred images of the kind the model will see there; JPEG or PNG.",
         )
-    order = np.random.default_rng(seed).permutation(len(paths))
-    held_out = golden if len(paths) >= 2 * golden else 0
-    chosen = [paths[i] for i in order[: samples + held_out]]
-    images: list[Image.Image] = []
-    unreadable: list[str] = []
-    for path in chosen:
-        try:
-            images.append(read_image(path))
-        except InputError as error:
-            unreadable.append(error.what)
-        progress()
-    if len(unreadable) > UNREADABLE_SHARE * len(chosen):
-        raise InputError(
-            f"{len(unreadable)} of {len(chosen)} images of {folder} cannot be read; "
-            f"the first: {unreadable[0]}",
-            "Remove or replace the broken files.",
-        )
-    gate = tuple(images[:held_out])
+    order = np.random.default_rng(wanted.seed).permutation(len(listed.paths))
+    shares = wanted.folder_golden and len(listed.paths) >= 2 * wanted.golden
+    held_out = wanted.golden if shares else 0
+    chosen = [listed.paths[i] for i in order[: wanted.calibration + held_out]]
+    reader = CropReader(folder, len(chosen), spec.input, wanted.size, wanted.strict)
+    read = reader.read_all(chosen, progress)
     source = f"folder {folder.name}"
-    calibration = Images(source, tuple(images[held_out:]), tuple(unreadable))
-    return ImageSets(calibration, Images(f"{source}, not calibrated on", gate) if gate else own)
+    notes = (*listed.notes(folder.name), *reader.notes())
+    held, rest = read[:held_out], read[held_out:]
+    if held:
+        kept = (
+            f"{folder.name}: {len(held)} photographs are stored in the artifact as golden images, "
+        )
+        notes += (f"{kept}shown in its report and copied to a phone; --no-golden-images: none",)
+    calibration = Images(source, _stacked(rest, wanted.size), notes, len(reader.unreadable))
+    if not held:
+        return ImageSets(calibration, own_images(spec, wanted))
+    return ImageSets(calibration, Images(f"{source}, not calibrated on", torch.stack(held)))
+
+
+def _stacked(read: list[Tensor], size: Size) -> Tensor:
+    return torch.stack(read) if read else torch.empty(0, 3, *size, dtype=torch.uint8)

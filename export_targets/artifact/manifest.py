@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt, model_validator
+
+from edge_models.spec import SMALLEST_CROP, InputSpec, Interpolation
 
 SCHEMA_VERSION = "1.0"
 
@@ -45,9 +47,15 @@ class WeightsSection(Section):
 class Resize(Section):
     """Shorter side to ``size`` pixels, then a centre crop of ``crop`` (height, width)."""
 
-    size: int
-    interpolation: Literal["bilinear", "bicubic"]
-    crop: tuple[int, int]
+    size: PositiveInt
+    interpolation: Interpolation
+    crop: tuple[PositiveInt, PositiveInt]
+
+    @model_validator(mode="after")
+    def _reaches_the_crop(self) -> "Resize":
+        if not min(self.crop) <= self.size <= min(self.crop) / SMALLEST_CROP:
+            raise ValueError(f"a resize to {self.size} does not go with a crop of {self.crop}")
+        return self
 
 
 class InputSection(Section):
@@ -63,6 +71,32 @@ class InputSection(Section):
     normalization: Literal["caller", "model"]
     mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
     std: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+
+    @model_validator(mode="after")
+    def _is_cropped_to_the_input(self) -> "InputSection":
+        if self.resize.crop != self.shape[2:]:
+            raise ValueError(f"a crop of {self.resize.crop} is no input of {self.shape}")
+        return self
+
+    @property
+    def spec(self) -> InputSpec:
+        """The preprocessing of an image."""
+        return InputSpec(
+            size=self.resize.crop,
+            crop=min(self.resize.crop) / self.resize.size,
+            interpolation=self.resize.interpolation,
+            mean=self.mean,
+            std=self.std,
+        )
+
+    def preprocessing(self) -> str:
+        """The preprocessing in one line."""
+        height, width = self.resize.crop
+        mean, std = (" ".join(f"{value:g}" for value in of) for of in (self.mean, self.std))
+        return (
+            f"shorter side to {self.resize.size} ({self.resize.interpolation}), centre crop "
+            f"{height}x{width}, RGB / 255, mean {mean}, std {std}"
+        )
 
 
 class OutputSection(Section):
@@ -155,6 +189,7 @@ class Identity:
     recipe: str
     form: str
     input: tuple[int, ...]
+    preprocessing: str
     heads: str
 
     def differing(self, other: "Identity") -> list[str]:
@@ -195,6 +230,7 @@ class Manifest(Section):
             recipe=self.recipe,
             form=self.form,
             input=self.input.shape,
+            preprocessing=self.input.preprocessing(),
             heads=self.output.heads,
         )
 

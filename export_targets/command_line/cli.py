@@ -1,6 +1,5 @@
 """The command line: its commands and their arguments. The work is done elsewhere."""
 
-import re
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
@@ -14,6 +13,28 @@ from export_targets.command_line import (
     console,  # and nothing that imports torch: `doctor` runs without
 )
 from export_targets.command_line import tables as show
+from export_targets.command_line.arguments import (
+    Calibration,
+    Crop,
+    Debug,
+    Deployment,
+    Images,
+    InputKind,
+    Interpolation,
+    Json,
+    Mean,
+    NoGoldenImages,
+    NoVerify,
+    OutputKind,
+    RunnerName,
+    Seed,
+    Std,
+    Strict,
+    StrictImages,
+    Trust,
+    WeightsKey,
+    build_request,
+)
 from export_targets.command_line.console import (
     DONE,
     INTERRUPTED,
@@ -24,7 +45,7 @@ from export_targets.command_line.console import (
 )
 from export_targets.progress import stderr_reporter
 
-MAX_SAMPLES, MAX_SEED = 4096, 2**63 - 1
+MAX_SAMPLES = 4096
 MAX_ITERATIONS, MAX_THREADS = 100_000, 256
 MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options of `profile`
 
@@ -34,13 +55,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
-Trust = Annotated[
-    bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
-]
 
 
 def _print_version(asked: bool) -> None:
@@ -77,32 +91,9 @@ def list_(
     return DONE
 
 
-Calibration = Annotated[
-    str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
-]
-Seed = Annotated[
-    int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")
-]
-WeightsKey = Annotated[
-    str | None, typer.Option("--weights", help="The key of the weights in the checkpoint.")
-]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse a checkpoint with more than the model's weights.")
-]
-InputKind = Annotated[
-    str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")
-]
-OutputKind = Annotated[
-    str | None, typer.Option(help="Core ML: class (names for Vision, and logits) or logits.")
-]
-NoVerify = Annotated[
-    bool, typer.Option("--no-verify", help="Leave the gates out: nothing is proved.")
-]
-Deployment = Annotated[str | None, typer.Option(help="Core ML: iOS16, iOS17 or iOS18.")]
-
-
 @app.command()
 def build(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="A model of `edgeform list models`.")],
     target: Annotated[str, typer.Option(help="A target of `edgeform list targets`.")],
     recipe: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
@@ -111,8 +102,13 @@ def build(
     strict: Strict = False,
     calibration: Calibration = None,
     calibration_samples: Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)] = 128,
+    no_golden_images: NoGoldenImages = False,
     size: Annotated[str | None, typer.Option(help="H or HxW in pixels, multiples of 32.")] = None,
     batch: Annotated[int, typer.Option(min=1)] = 1,
+    mean: Mean = None,
+    std: Std = None,
+    crop: Crop = None,
+    interpolation: Interpolation = None,
     labels: Annotated[Path | None, typer.Option(help="A text file, one class a line.")] = None,
     heads: Annotated[str, typer.Option(help="mean or both; for models with two heads.")] = "mean",
     form: Annotated[str, typer.Option(help="edge, or published: the naive baseline.")] = "edge",
@@ -129,28 +125,8 @@ def build(
     """Checkpoint -> artifact folder, then verify."""
     with loading():
         from export_targets.pipeline import build as run
-        from export_targets.request import BuildRequest
 
-    request = BuildRequest(  # ``resolve`` checks the names
-        model=model,
-        target=target,
-        recipe=recipe,
-        checkpoint=checkpoint,
-        weights=weights,
-        strict=strict,
-        calibration=calibration,
-        calibration_samples=calibration_samples,
-        size=_size(size),
-        batch=batch,
-        labels=labels,
-        heads=heads,  # type: ignore[arg-type]
-        form=form,  # type: ignore[arg-type]
-        seed=seed,
-        out=out,
-        force=force,
-        verify=not no_verify,
-        options=_options(input_kind, output, minimum_deployment),
-    )
+    request = build_request(context.params)
     with collector_off():
         result = run(request, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.build(result))
@@ -161,7 +137,8 @@ def build(
 def verify(
     artifact: Path,
     images: Images = None,
-    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    runner: RunnerName = None,
+    strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -170,7 +147,7 @@ def verify(
     with loading():
         from export_targets.prove.verify import verify as run
 
-    result = run(artifact, images, runner, trust_graphs, stderr_reporter())
+    result = run(artifact, images, runner, trust_graphs, stderr_reporter(), strict)
     document = result.report.model_dump(mode="json", by_alias=True)
     print_result(document, as_json, lambda: show.parity(result.report))
     return judged(result.problems)
@@ -183,7 +160,7 @@ def profile(
     baseline: Annotated[
         str | None, typer.Option(help="published: build and measure that form too.")
     ] = None,
-    runner: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    runner: RunnerName = None,
     iterations: Annotated[int, typer.Option(min=1, max=MAX_ITERATIONS)] = 120,
     warmup: Annotated[int, typer.Option(min=0, max=MAX_ITERATIONS)] = 10,
     threads: Annotated[
@@ -222,16 +199,46 @@ def evaluate(
     artifact: Path,
     images: Annotated[Path, typer.Option(help="One folder a class.")],
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most so many images.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="A class a line: its folder, or FOLDER<TAB>NAME.")
+    ] = None,
+    class_order: Annotated[
+        str | None, typer.Option(help="Of folders that are no labels: natural or sorted.")
+    ] = None,
+    runner: RunnerName = None,
+    strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
     """Top-1 and top-5 of the FP32 reference and the saved file, and their agreement."""
     with loading():
+        from export_targets.prove.evaluate import Choice
         from export_targets.prove.evaluate import evaluate as run
 
-    report = run(artifact, images, limit, trust_graphs, stderr_reporter())
+    choice = Choice(images, limit, labels, class_order, strict)
+    report = run(artifact, choice, runner, trust_graphs, stderr_reporter())
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
+    if report.interrupted:  # past the line that says that nothing was kept
+        sys.exit(INTERRUPTED)
+    return DONE
+
+
+@app.command()
+def classify(
+    artifact: Path,
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    runner: RunnerName = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """The five most probable classes of each image, by the saved file."""
+    with loading():
+        from export_targets.prove.classify import classify as run
+
+    found = run(artifact, images, runner, stderr_reporter())
+    document = [row.model_dump(mode="json") for row in found]
+    print_result(document, as_json, lambda: show.classifications(found))
     return DONE
 
 
@@ -279,20 +286,3 @@ def demo(
 def main() -> None:
     """Run the command line and exit with the contract's code."""
     console.run(app)
-
-
-def _options(
-    input_kind: str | None, output: str | None, minimum_deployment: str | None
-) -> dict[str, str]:
-    """The target's options that were given, by the names that they have there."""
-    given = {"input": input_kind, "output": output, "minimum-deployment": minimum_deployment}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,5}", part) for part in parts):
-        raise InputError(f"The size {text!r} is not a number of pixels.", "Write 224 or 224x320.")
-    return int(parts[0]), int(parts[-1])

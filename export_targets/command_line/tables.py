@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from export_targets.command_line.doctor import Diagnosis
     from export_targets.pipeline import BuildResult
     from export_targets.profile.profile import Profile
+    from export_targets.prove.classify import Classification
     from export_targets.prove.evaluate import EvaluationReport
 
 ABSENT = "-"
@@ -80,8 +81,18 @@ def evaluation(report: "EvaluationReport") -> None:
     rows = [
         [p.program, f"{p.top1:.2%}", f"{p.top5:.2%}", f"{p.agreement:.2%}"] for p in report.programs
     ]
-    title = f"{report.artifact} on {report.samples} images of {report.images}"
+    title = f"{report.artifact} on {report.samples} of {report.found} images of {report.images}"
     _table(title, ["program", "top-1", "top-5", "agreement with FP32"], rows)
+
+
+def classifications(found: "Sequence[Classification]") -> None:
+    """A line for each image."""
+    for row in found:
+        classes = [
+            f"{ranked.label or f'class {ranked.index}'} {ranked.probability:.1%}"
+            for ranked in row.classes
+        ]
+        _line(f"{row.image}: {', '.join(classes)}")
 
 
 def demo(rows: Sequence["DemoRow"]) -> None:

@@ -72,9 +72,10 @@ def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
 
 
 def float_modules(
-    graph_module: fx.GraphModule, rules: Iterable[FloatRule], recipe: str
+    graph_module: fx.GraphModule, rules: Iterable[FloatRule], otherwise: str
 ) -> tuple[FloatModule, ...]:
-    """What computes in float in a quantized graph, by module, and whose rule says so.
+    """What computes in float in a quantized graph, by module, and whose rule says so, or
+    ``otherwise``.
 
     A convolution or linear computes in INT8 where its weight is dequantized, a sum or product where
     both its inputs are and its result is quantized again; every other arithmetic operator is float.
@@ -89,11 +90,7 @@ def float_modules(
         if in_int8(node):
             continue
         ruled = ruling(node, rules)
-        rule = (
-            f"{ruled.name}: {ruled.why}"
-            if ruled is not None
-            else f"recipe {recipe}: it quantizes convolutions, linears and sums of feature maps"
-        )
+        rule = otherwise if ruled is None else f"{ruled.name}: {ruled.why}"
         found[module_path(node), rule][name] += 1
     return tuple(
         FloatModule(module=module, operators=dict(operators), rule=rule)

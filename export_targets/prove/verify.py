@@ -6,17 +6,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from edge_models.catalog import model_spec
-from edge_models.checkpoint import load_reference
-from edge_models.edge import edge_form
 from edge_models.errors import InputError
-from edge_models.images import find_images, preprocess_all, read_image, to_pixels
+from edge_models.image_folder import list_images, spread
+from edge_models.image_reading import CropReader
 from edge_models.parity import ParityReport
-from edge_models.reference.heads import SingleOutput, run_eager
-from export_targets.artifact import folder as artifacts
+from edge_models.reference.heads import run_eager
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.artifact.manifest import Delegation
 from export_targets.progress import Reporter
+from export_targets.prove import programs
 from export_targets.prove.hops import OWN_RUNNER, device_hop, judge
 from export_targets.runner import Runner, runner_named
 from export_targets.target import target_named
@@ -35,10 +33,16 @@ class Verification:
 
 
 def verify(
-    folder: Path, images: Path | None, runner: str | None, trust_graphs: bool, reporter: Reporter
+    folder: Path,
+    images: Path | None,
+    runner: str | None,
+    trust_graphs: bool,
+    reporter: Reporter,
+    strict: bool = False,
 ) -> Verification:
     """Check an artifact. Without ``images`` on its golden inputs and stored logits: no code from
-    the artifact is run but the model file itself. Raises InputError for a damaged artifact.
+    the artifact is run but the model file itself. ``strict`` refuses an image that cannot be read.
+    Raises InputError for a damaged artifact.
     """
     with reporter.stage("Digests"):
         artifact = open_artifact(folder)
@@ -50,9 +54,11 @@ def verify(
         inputs, source = artifact.inputs(), manifest.golden.source
         logits, absent = _stored_logits(artifact), dict[str, str]()
     else:
-        normalized, source = folder_inputs(artifact, images), f"folder {images.name}"
+        read = folder_images(artifact, images, strict, reporter)
+        source = read.source
+        normalized = programs.normalized(artifact, read.pixels)
         logits, absent = fresh_logits(artifact, normalized, trust_graphs, reporter)
-        inputs = given(artifact, normalized)
+        inputs = programs.given(artifact, read.pixels)
     logits["file"] = saved_logits(artifact, chosen, inputs, reporter)
     for program in target.gates[manifest.recipe].others:
         other = runner_named(target.other_runners[program], target.name)
@@ -68,13 +74,6 @@ def verify(
         manifest, chosen.name, source, logits, absent, held_delegation(artifact)
     )
     return Verification(report, problems)
-
-
-def given(artifact: Artifact, inputs: Tensor) -> Tensor:
-    """Normalized images as the saved file takes them: pixels where it normalizes them itself."""
-    if artifact.manifest.input.normalization == "caller":
-        return inputs
-    return to_pixels(inputs, model_spec(artifact.manifest.model.name).input)
 
 
 def saved_logits(artifact: Artifact, runner: Runner, inputs: Tensor, reporter: Reporter) -> Tensor:
@@ -97,58 +96,55 @@ def held_delegation(artifact: Artifact) -> Delegation:
     return recorded.model_copy(update={"delegates": delegates, "undelegated": undelegated})
 
 
-def folder_inputs(artifact: Artifact, folder: Path, limit: int = MAX_IMAGES) -> Tensor:
-    """Images of a folder as model inputs, (samples, B, 3, H, W). Raises InputError."""
-    spec = model_spec(artifact.manifest.model.name)
-    batch, _, height, width = artifact.manifest.input.shape
-    paths = find_images(folder) if folder.is_dir() else []
-    paths = paths[: limit // batch * batch]
-    paths = paths[: len(paths) // batch * batch]
-    if not paths:
-        raise InputError(f"The folder {folder} holds no images to verify on.", "Give another.")
-    images = [read_image(path) for path in paths]
-    return preprocess_all(images, spec.input, (height, width)).unflatten(0, (-1, batch))
+@dataclass(frozen=True)
+class FolderImages:
+    """Images of a folder, uint8 (samples, B, 3, H, W), and how many of how many they are."""
+
+    pixels: Tensor
+    source: str
+
+
+def folder_images(
+    artifact: Artifact, folder: Path, strict: bool, reporter: Reporter
+) -> FolderImages:
+    """At most ``MAX_IMAGES`` images, evenly over a folder. Raises InputError."""
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}.", "Check the path.")
+    spec = artifact.manifest.input.spec
+    batch = artifact.manifest.input.shape[0]
+    listed = list_images(folder)
+    chosen = spread(listed.paths, max(MAX_IMAGES // batch, 1) * batch)
+    reader = CropReader(folder, len(chosen), spec, spec.size, strict)
+    with reporter.steps("Images", len(chosen)) as advance:
+        crops = reader.read_all(chosen, advance)
+    for line in (*listed.notes(folder.name), *reader.notes()):
+        reporter.note(line)
+    crops = crops[: len(crops) // batch * batch]
+    if not crops:
+        raise InputError(
+            f"The folder {folder} holds no images to verify on, or fewer than a batch.",
+            "Give another.",
+        )
+    source = f"{len(crops)} of the {len(listed.paths)} images of the folder {folder.name}"
+    if reader.unreadable:
+        source += f", {len(reader.unreadable)} unreadable left out"
+    return FolderImages(torch.stack(crops).unflatten(0, (-1, batch)), source)
 
 
 def fresh_logits(
     artifact: Artifact, inputs: Tensor, trust_graphs: bool, reporter: Reporter
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Logits of the programs before the saved file on new inputs, and why some are absent.
-
-    Reference and edge form are made anew from the artifact's FP32 weights.
-    """
-    manifest = artifact.manifest
-    spec = model_spec(manifest.model.name)
-    loaded = load_reference(spec, artifact.path(artifacts.REFERENCE))
-    batch, _, height, width = manifest.input.shape
-    heads = manifest.output.heads
-    reference = SingleOutput(loaded.module, heads)
+    """Logits of the programs before the saved file on new inputs, and why some are absent."""
+    source = programs.reference(artifact)
     with reporter.stage("Reference logits"):
-        logits = {"reference": run_eager(reference, inputs)}
+        logits = {"reference": run_eager(source.module, inputs)}
     with reporter.stage("Edge form"):
-        module: torch.nn.Module = reference
-        if manifest.form == "edge":
-            forms = target_named(manifest.target.name).forms
-            module = edge_form(spec, loaded.module, (height, width), batch, heads, forms)
-        logits["edge"] = run_eager(module, inputs)
+        logits["edge"] = run_eager(programs.edge(artifact, source), inputs)
     if not trust_graphs:
         return logits, {"quantized": UNTRUSTED}
     with reporter.stage("Quantized logits"):
-        logits["quantized"] = _lowered_logits(artifact, inputs)
+        logits["quantized"] = programs.quantized(artifact)(inputs)
     return logits, {}
-
-
-def _lowered_logits(artifact: Artifact, inputs: Tensor) -> Tensor:
-    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers the quantized operators
-
-    path = artifact.path(artifacts.LOWERED)
-    try:
-        return run_eager(torch.export.load(path).module(), inputs)
-    except Exception as error:  # torch says nowhere what it raises for a damaged file
-        raise InputError(
-            f"The graph {path} cannot be run: {type(error).__name__}: {error}",
-            "Build the artifact again, or verify without --trust-graphs.",
-        ) from error
 
 
 def _stored_logits(artifact: Artifact) -> dict[str, Tensor]:

@@ -70,6 +70,9 @@ def write_report(folders: Sequence[Path], out: Path, reporter: Reporter) -> Path
         )
     with reporter.stage("Reading and checking"):
         subjects = read_subjects(folders)
+    for subject in subjects:
+        source = subject.manifest.golden.source
+        reporter.note(f"{subject.manifest.name}: the page shows its golden images, {source}")
     with reporter.stage("Page"):
         text = render(subjects)
         _replace(out, text)

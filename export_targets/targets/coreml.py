@@ -6,6 +6,7 @@ from export_targets.coreml_family import (
     FP16_GATES,
     FP32_GATES,
     INT8_GATES,
+    INT8_OPERATORS,
     WEIGHTS_GATES,
 )
 from export_targets.target import Target
@@ -25,6 +26,7 @@ TARGET = Target(
         **WEIGHTS_GATES,
     },
     lowering="coreml.package",
+    int8_operators=INT8_OPERATORS,
     packages=("coremltools", "executorch"),
     options={
         "input": ("image", "tensor"),

@@ -5,6 +5,7 @@ from export_targets.coreml_family import (
     FORMS,
     FP16_GATES,
     INT8_GATES,
+    INT8_OPERATORS,
 )
 from export_targets.target import Target
 
@@ -18,6 +19,7 @@ TARGET = Target(
     float_rules=FLOAT_RULES,
     gates={"fp16": FP16_GATES, "int8": INT8_GATES},
     lowering="coreml.delegate",
+    int8_operators=INT8_OPERATORS,
     packages=("executorch", "coremltools"),
     options={"minimum-deployment": ("iOS17", "iOS18")},
 )

@@ -80,4 +80,5 @@ TARGET = Target(
     float_rules=FLOAT_RULES,
     gates={"fp32": FP32_GATES, "int8": INT8_GATES, "int8_mixed": INT8_GATES},
     lowering="xnnpack",
+    int8_operators="convolutions, linears, and sums and concatenations of feature maps",
 )

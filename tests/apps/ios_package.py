@@ -35,6 +35,7 @@ def assemble(folder: Path) -> None:
             shutil.copytree(place, folder / "Tests" / place.name)
         else:
             shutil.copytree(place, sources / place.name)
+    shutil.copytree(IOS / "DeviceTests", folder / "Tests" / "DeviceTests")
     shutil.copytree(IOS / "App", sources / "App", ignore=shutil.ignore_patterns("*.xcassets"))
     core = IOS / "EdgeformCore" / "Sources" / "EdgeformCore"
     shutil.copytree(core, sources / "EdgeformCore")

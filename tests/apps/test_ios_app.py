@@ -53,6 +53,7 @@ def app(artifacts: Path, built: Built, tmp_path_factory: pytest.TempPathFactory)
             "test",
             PACKAGE,
             *("-c", "release", "-Xswiftc", "-enable-testing"),
+            *("--skip", "DeviceTests"),  # compiled here, run on a phone
             *("--disable-swift-testing", "--parallel", "--xunit-output", report),
             reads=(artifacts, damaged),
             EDGEFORM_ARTIFACTS=artifacts,

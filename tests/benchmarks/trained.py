@@ -13,7 +13,8 @@ from torch import Tensor
 
 from edge_models.catalog import model_spec
 from edge_models.checkpoint import LoadedModel, load_reference
-from edge_models.images import find_images, preprocess_all, read_image
+from edge_models.image_folder import list_images
+from edge_models.images import preprocess_all, read_image
 from edge_models.spec import InputSpec
 
 MODEL = "conformer_tiny_patch16"
@@ -42,6 +43,6 @@ def photographs(split: str) -> tuple[Tensor, Tensor]:
     """Inputs (N, 3, 64, 64) and classes (N) of "test" or "calibration"."""
     root = folder() / "cifar" / split
     names = sorted(path.name for path in root.iterdir() if path.is_dir())
-    pairs = [(path, names.index(name)) for name in names for path in find_images(root / name)]
+    pairs = [(path, names.index(name)) for name in names for path in list_images(root / name).paths]
     inputs = preprocess_all([read_image(path) for path, _ in pairs], INPUT, SIZE)
     return inputs, torch.tensor([index for _, index in pairs])

@@ -18,7 +18,8 @@ from PIL import Image, ImageOps
 
 from edge_models import images
 from edge_models.errors import InputError
-from edge_models.images import MAX_ELONGATION, MAX_PIXELS, find_images, read_image, to_rgb
+from edge_models.image_folder import list_images
+from edge_models.images import MAX_ELONGATION, MAX_PIXELS, read_image, to_rgb
 from tests.bad_input import as_nobody, mutated, only_inside, refused_or
 
 ROTATED = 6  # an EXIF orientation
@@ -189,12 +190,12 @@ def test_what_is_no_file_is_refused_and_not_found(name: str, tmp_path: Path) -> 
     MISSING[name](path)
     with pytest.raises(InputError, match=r"image\.png cannot be read"):
         read_image(path)
-    assert find_images(tmp_path) == []
+    assert list_images(tmp_path).paths == ()
 
 
 def test_a_pipe_is_not_an_image(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "image.png")  # reading it would wait for ever
-    assert find_images(tmp_path) == []
+    assert list_images(tmp_path).paths == ()
 
 
 def test_an_unreadable_folder_is_named_and_not_left_out(tmp_path: Path) -> None:
@@ -205,4 +206,4 @@ def test_an_unreadable_folder_is_named_and_not_left_out(tmp_path: Path) -> None:
         as_nobody(tmp_path),
         pytest.raises(InputError, match="locked cannot be read: Permission denied"),
     ):
-        find_images(tmp_path / "images")
+        list_images(tmp_path / "images")

@@ -19,6 +19,7 @@ from torch import nn
 
 from edge_models.catalog import model_spec
 from edge_models.checkpoint import LoadedModel, load_reference
+from edge_models.checkpoint_file import read_weights
 from tests.edge_models.layers import made_model
 from tests.edge_models.test_checkpoint import COTNET, StateDict, assert_same, state_dict
 from tests.edge_models.test_checkpoint_errors import refusal
@@ -193,14 +194,17 @@ def unpacked(path: Path) -> None:
         (lambda p: p.write_bytes(b"\x89HDF\r\n"), "is an HDF5 file"),
         (lambda p: p.write_bytes(b""), "is empty"),
         (lambda p: p.write_bytes(b"\x08\x07"), "neither a safetensors file nor one of torch.save"),
-        (lambda p: p.write_bytes(b"\x80\x02}q\x00."), "it is a plain pickle"),
+        (lambda p: p.write_bytes(b"\x80\x02}q\x00."), "is a plain pickle"),
     ],
 )
 def test_what_is_no_checkpoint_is_called_what_it_is(
     make: Callable[[Path], object], what: str, tmp_path: Path
 ) -> None:
     make(tmp_path / "weights.pth")
-    assert what in refusal(COTNET, tmp_path / "weights.pth").what
+    refused = refusal(COTNET, tmp_path / "weights.pth")
+    assert what in refused.what
+    again = what in ("is empty", "neither a safetensors file nor one of torch.save")
+    assert (refused.remedy == "Fetch or save it again.") == again
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -213,4 +217,46 @@ def test_a_torchscript_program_is_called_what_it_is(compression: int, tmp_path: 
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w", compression) as target:
         for name in source.namelist():
             target.writestr(name, source.read(name) + b"\n" * 4096 * ("debug" in name))
-    assert "it is a TorchScript program" in refusal(COTNET, path).what
+    refused = refusal(COTNET, path)
+    assert "is a TorchScript program" in refused.what
+    assert "torch.jit.load('weights.pt', 'cpu')" in refused.remedy
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_views_of_one_storage_are_read_once(legacy: bool, tmp_path: Path) -> None:
+    tensors, path = state_dict(COTNET), tmp_path / "flat.pth"
+    floats = {name: value for name, value in tensors.items() if value.is_floating_point()}
+    flat = torch.cat([value.flatten() for value in floats.values()])
+    parts = flat.split([value.numel() for value in floats.values()])
+    views = {n: p.view(v.shape) for (n, v), p in zip(floats.items(), parts, strict=True)}
+    torch.save({**tensors, **views}, path, _use_new_zipfile_serialization=not legacy)
+    read = read_weights(path).tensors
+    assert len({read[name].untyped_storage().data_ptr() for name in views}) == 1
+    assert_same(load_reference(model_spec(COTNET), path).module.state_dict(), tensors)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_weights_in_numpys_arrays_load(legacy: bool, protocol: int, tmp_path: Path) -> None:
+    tensors, path = state_dict(COTNET), tmp_path / "numpy.pth"
+    arrays = {name: value.numpy() for name, value in tensors.items()}
+    name = max((n for n in arrays if arrays[n].ndim == 4), key=lambda n: arrays[n].size)
+    arrays[name] = np.asfortranarray(arrays[name])
+    swapped = min(n for n in arrays if arrays[n].dtype == np.float32)
+    arrays[swapped] = arrays[swapped].astype(">f4")
+    content = {"model": arrays, "curve": np.arange(4.0), "best": np.float64(81.2)}
+    torch.save(content, path, pickle_protocol=protocol, _use_new_zipfile_serialization=not legacy)
+    assert_same(load_reference(model_spec(COTNET), path).module.state_dict(), tensors)
+
+
+def test_arrays_of_objects_are_no_weights(tmp_path: Path) -> None:
+    arrays = {name: np.array([None]) for name in state_dict(COTNET)}
+    torch.save({"model": arrays}, tmp_path / "objects.pth")
+    assert "not of plain numbers" in refusal(COTNET, tmp_path / "objects.pth").what
+
+
+def test_a_zip_archive_of_something_else_is_to_be_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/weights.bin", b"0" * 100)
+    assert "Unpack it" in refusal(COTNET, path).remedy

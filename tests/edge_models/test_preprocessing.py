@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from edge_models.catalog import model_specs
-from edge_models.images import preprocess, preprocess_all, resize_and_crop, to_tensor
+from edge_models.images import normalize, preprocess, preprocess_all, resize_and_crop, to_pixels
 from edge_models.spec import DIGITS_INPUT, InputSpec, ModelSpec
 
 IMAGENET = InputSpec()
@@ -70,7 +70,7 @@ def test_normalization(spec: ModelSpec) -> None:
     image = noise(7, 5)
     pixels = np.asarray(image).astype(np.float64) / 255
     expected = ((pixels - spec.input.mean) / spec.input.std).transpose(2, 0, 1)
-    tensor = to_tensor(image, spec.input)
+    tensor = normalize(to_pixels(image), spec.input)
     assert tensor.dtype == torch.float32
     assert tensor.is_contiguous()
     np.testing.assert_allclose(tensor.numpy(), expected, rtol=0, atol=1e-6)
@@ -82,5 +82,5 @@ def test_batch_is_each_image_on_its_own() -> None:
     assert batch.shape == (2, 3, 32, 64)
     for image, tensor in zip(images, batch, strict=True):
         cropped = resize_and_crop(image, IMAGENET, (32, 64))
-        assert torch.equal(tensor, to_tensor(cropped, IMAGENET))
+        assert torch.equal(tensor, normalize(to_pixels(cropped), IMAGENET))
         assert torch.equal(tensor, preprocess(image, IMAGENET, (32, 64)))

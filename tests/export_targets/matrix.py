@@ -21,7 +21,7 @@ from export_targets.artifact import folder as artifact
 from export_targets.artifact.folder import Artifact, open_artifact, read_manifest
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
-from export_targets.prove.evaluate import evaluate
+from export_targets.prove.evaluate import Choice, evaluate
 from export_targets.prove.hops import hop_specs
 from export_targets.prove.verify import verify
 from export_targets.runner import runner_named
@@ -111,7 +111,11 @@ class Matrix:
         manifest = result.manifest
         assert bool(manifest.float_modules) == recipe_named(manifest.recipe).quantized
         for module in manifest.float_modules:
-            assert module.rule
+            target = target_named(manifest.target.name)
+            named = {rule.name for rule in target.float_rules}
+            named |= {rule.name for rule in model_spec(manifest.model.name).float_rules}
+            assert module.rule.partition(":")[0] in {target.name, *named}
+            assert target.int8_operators or module.rule.partition(":")[0] != target.name
             assert sum(module.operators.values()) > 0
 
     def test_a_rule_stands_only_in_artifacts_of_its_recipe(self, result: BuildResult) -> None:
@@ -148,7 +152,7 @@ class Matrix:
             image = read_image(opened.folder / "golden" / f"image_{index}.png")
             expected = preprocess(image, spec.input, (64, 64))
             if opened.manifest.input.normalization == "model":
-                expected = to_pixels(expected, spec.input)
+                expected = to_pixels(image).float()
             assert torch.equal(expected, sample[0])
         for program in artifact.PROGRAMS:
             assert tuple(opened.logits(program).shape) == (16, 1, 10)
@@ -184,7 +188,7 @@ class Matrix:
     def test_held_out_digits_are_classified_as_by_the_reference(
         self, result: BuildResult, digit_folders: Path
     ) -> None:
-        report = evaluate(result.folder, digit_folders, None, False, silent_reporter())
+        report = evaluate(result.folder, Choice(digit_folders), None, False, silent_reporter())
         programs = {program.program: program for program in report.programs}
         reference, file = programs["reference"], programs["file"]
         assert report.samples == HELD_OUT

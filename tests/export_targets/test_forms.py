@@ -11,7 +11,7 @@ from export_targets.artifact.folder import open_artifact
 from export_targets.artifact.manifest import Manifest
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
-from export_targets.prove.evaluate import evaluate
+from export_targets.prove.evaluate import Choice, evaluate
 from export_targets.prove.verify import verify
 from export_targets.target import Target, all_targets
 from tests.conftest import SMALL, Built, EdgeformInProcess, Ran, in_own_process
@@ -127,7 +127,7 @@ def test_a_batch_gives_the_logits_of_its_images(paired: BuildResult, built: Buil
 
 
 def test_a_batch_is_evaluated_image_by_image(paired: BuildResult, digit_folders: Path) -> None:
-    report = evaluate(paired.folder, digit_folders, 21, False, silent_reporter())
+    report = evaluate(paired.folder, Choice(digit_folders, 21), None, False, silent_reporter())
     assert report.samples == 20
     assert {program.agreement for program in report.programs} == {1.0}
 
@@ -155,7 +155,7 @@ def test_both_heads_are_evaluated_as_their_mean(
     two_headed: BuildResult, built: Built, digit_folders: Path
 ) -> None:
     reports = [
-        evaluate(result.folder, digit_folders, 50, False, silent_reporter()).programs
+        evaluate(result.folder, Choice(digit_folders, 50), None, False, silent_reporter()).programs
         for result in (two_headed, built("digits_conformer"))
     ]
     assert reports[0] == reports[1]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from edge_models.catalog import model_spec, model_specs
 from edge_models.digits import digits
-from edge_models.images import preprocess_all, to_pixels
+from edge_models.images import crops
 from edge_models.parity import measure
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.interpret.mil.execute import execute
@@ -38,8 +38,8 @@ def test_float16_holds_every_number_also_with_a_weight_eight_times_as_large(
 ) -> None:
     program = read_package(open_artifact(built(model, "coreml", "fp16").folder).model)
     spec, (images, _) = model_spec(model).input, digits("held_out")
-    inputs = preprocess_all(images, spec, spec.size)
-    ranges = {row.operator: row for row in float16_ranges(program, to_pixels(inputs, spec))}
+    pixels = crops(images, spec, spec.size).float()
+    ranges = {row.operator: row for row in float16_ranges(program, pixels)}
     assert set(ranges) <= set(program.inventory)
     assert {"conv", "linear", "add"} <= set(ranges)
     assert max(row.largest for row in ranges.values()) < WITH_ROOM

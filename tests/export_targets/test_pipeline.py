@@ -5,8 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from edge_models.digits import digits
+from edge_models.images import preprocess
+from edge_models.spec import InputSpec
 from export_targets.artifact import folder as artifact
+from export_targets.artifact.folder import open_artifact
 from export_targets.runner import RunnerError, all_runners
 from export_targets.runners import host
 from export_targets.target import Target
@@ -70,6 +75,34 @@ def test_building_again_replaces_the_same_artifact(
     (out / "stale").write_text("old", encoding="utf-8")
     assert edgeform(*COMMAND, "--out", out).code == 0
     assert "stale" not in names(out)
+
+
+def test_the_preprocessing_of_ones_own_training_is_the_artifacts(
+    without_lowering: Target, digit_folders: Path, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    out = tmp_path / "artifact"
+    training = ("--mean", "0.1,0.2,0.3", "--std", "0.4,0.5,0.6", "--crop", "0.8")
+    ran = edgeform(*COMMAND, "--out", out, *training, "--interpolation", "bicubic", "--json")
+    assert ran.code == 0
+    line = (
+        "Preprocessing: shorter side to 80 (bicubic), centre crop 64x64, RGB / 255, "
+        "mean 0.1 0.2 0.3, std 0.4 0.5 0.6"
+    )
+    assert line in ran.err.splitlines()
+    assert ran.document["manifest"]["input"]["resize"] == {
+        "size": 80,
+        "interpolation": "bicubic",
+        "crop": [64, 64],
+    }
+    evaluated = edgeform("evaluate", out, "--images", digit_folders, "--limit", 10, "--json")
+    assert line.removeprefix("Preprocessing: ") == evaluated.document["preprocessing"]
+    spec = InputSpec((64, 64), 0.8, "bicubic", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    opened = open_artifact(out)
+    assert opened.manifest.input.spec == spec
+    assert torch.equal(opened.inputs()[0, 0], preprocess(digits("held_out")[0][0], spec, (64, 64)))
+    refused = edgeform(*COMMAND, "--out", out)
+    assert refused.code == 2
+    assert "preprocessing" in refused.err
 
 
 def test_another_artifact_is_replaced_only_with_force(

@@ -1,31 +1,41 @@
 """Calibration images: sources, folder rules, digests."""
 
+import weakref
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from edge_models import image_reading
 from edge_models.catalog import model_spec, model_specs
 from edge_models.digits import digits
 from edge_models.errors import InputError
-from quantize.calibration import DEFAULT_SAMPLES, Images, ImageSets, image_sets, synthetic
+from edge_models.images import Decoded, crops, decode, to_image, to_pixels
+from quantize.calibration import DEFAULT_SAMPLES, Images, ImageSets, Wanted, image_sets, synthetic
 
 DIGITS = [spec.name for spec in model_specs().values() if spec.embedded]
 PUBLISHED = "cotnet50_simple"
 
 
 def choose(
-    source: object, samples: int = 12, golden: int = 4, seed: int = 0, name: str = PUBLISHED
+    source: object,
+    samples: int = 12,
+    golden: int = 4,
+    seed: int = 0,
+    name: str = PUBLISHED,
+    strict: bool = False,
 ) -> ImageSets:
     given = None if source is None else str(source)
-    return image_sets(model_spec(name), given, samples, golden, seed, lambda: None)
+    wanted = Wanted((64, 64), samples, golden, seed, strict)
+    return image_sets(model_spec(name), given, wanted, lambda: None)
 
 
 def pixels(images: Images | None) -> list[bytes]:
     assert images is not None
-    return [image.tobytes() for image in images.images]
+    return [to_image(crop).tobytes() for crop in images.crops]
 
 
 def fill(folder: Path, count: int, broken: int = 0) -> Path:
@@ -66,6 +76,24 @@ def test_small_folder_serves_golden_images_too(tmp_path: Path) -> None:
     assert not set(pixels(sets.calibration)) & set(pixels(sets.golden))
 
 
+def test_that_photographs_are_kept_is_said(tmp_path: Path) -> None:
+    sets = choose(fill(tmp_path, 40))
+    assert sets.calibration is not None
+    (note,) = [note for note in sets.calibration.notes if "golden" in note]
+    assert "4 photographs are stored in the artifact" in note
+    assert "--no-golden-images" in note
+
+
+def test_no_photograph_is_kept_where_that_is_not_wanted(tmp_path: Path) -> None:
+    wanted = Wanted((64, 64), 12, 4, 0, folder_golden=False)
+    sets = image_sets(model_spec(PUBLISHED), str(fill(tmp_path, 40)), wanted, lambda: None)
+    assert sets.calibration is not None
+    assert "scikit-learn" in sets.golden.source
+    assert (len(sets.calibration.crops), len(sets.golden.crops)) == (12, 4)
+    assert not set(pixels(sets.golden)) & set(pixels(sets.calibration))
+    assert not any("golden" in note for note in sets.calibration.notes)
+
+
 @pytest.mark.parametrize("name", [PUBLISHED, *DIGITS])
 def test_folder_too_small_to_share_is_calibrated_on_whole(name: str, tmp_path: Path) -> None:
     sets = choose(fill(tmp_path, 7), name=name)
@@ -77,23 +105,55 @@ def test_folder_too_small_to_share_is_calibrated_on_whole(name: str, tmp_path: P
 def test_progress_is_told_of_each_image(tmp_path: Path) -> None:
     calls: Counter[str] = Counter()
     spec = model_spec(PUBLISHED)
-    image_sets(spec, str(fill(tmp_path, 40)), 12, 4, 0, lambda: calls.update(["image"]))
+    wanted = Wanted((64, 64), 12, 4, 0)
+    image_sets(spec, str(fill(tmp_path, 40)), wanted, lambda: calls.update(["image"]))
     assert calls["image"] == 16
 
 
 def test_a_tenth_may_be_unreadable_and_is_named(tmp_path: Path) -> None:
     sets = choose(fill(tmp_path, 10, broken=1), samples=20)
     assert sets.calibration is not None
-    assert len(sets.calibration.unreadable) == 1
-    assert "0.png" in sets.calibration.unreadable[0]
-    assert len(sets.calibration.images) + len(sets.golden.images) == 9
+    assert sets.calibration.unreadable == 1
+    (note,) = [note for note in sets.calibration.notes if note.startswith("Left out: ")]
+    assert "0.png cannot be read" in note
+    assert len(sets.calibration.crops) + len(sets.golden.crops) == 9
+
+
+def test_what_is_no_image_is_counted(tmp_path: Path) -> None:
+    sets = choose(fill(tmp_path, 10))
+    assert sets.calibration is not None
+    assert any("1 .csv" in note for note in sets.calibration.notes)
+
+
+def test_none_may_be_unreadable_where_it_is_strict(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"0\.png cannot be read"):
+        choose(fill(tmp_path, 10, broken=1), samples=20, strict=True)
+
+
+def test_no_photograph_is_kept_once_it_is_cropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photographs: list[weakref.ref[Image.Image]] = []
+
+    def watched(path: Path) -> Decoded:
+        decoded = decode(path)
+        assert sum(kept() is not None for kept in photographs) <= 1  # the one just cropped
+        photographs.append(weakref.ref(decoded.image))
+        return decoded
+
+    monkeypatch.setattr(image_reading, "decode", watched)
+    sets = choose(fill(tmp_path, 20), samples=20)
+    assert len(photographs) == 20
+    assert all(kept() is None for kept in photographs)
+    assert sets.calibration is not None
+    assert sets.calibration.crops.shape == (16, 3, 64, 64)
 
 
 @pytest.mark.parametrize("broken", [2, 10])
 def test_more_unreadable_images_are_refused(broken: int, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         choose(fill(tmp_path, 10, broken), samples=20)
-    assert error.value.what.startswith(f"{broken} of 10 images of {tmp_path} cannot be read")
+    assert error.value.what.startswith(f"More than a tenth of the 10 images of {tmp_path} cannot")
     assert ".png" in error.value.what
     assert error.value.remedy
 
@@ -134,7 +194,8 @@ def test_synthetic_images_are_asked_for_by_name() -> None:
     sets = choose("synthetic", samples=3)
     assert sets.calibration is not None
     assert sets.calibration.source == "synthetic"
-    assert pixels(sets.calibration) == [image.tobytes() for image in synthetic(3, 0)]
+    expected = crops(synthetic(3, 0), model_spec(PUBLISHED).input, (64, 64))
+    assert torch.equal(sets.calibration.crops, expected)
     assert "photographs" in sets.golden.source
 
 
@@ -157,19 +218,16 @@ def test_synthetic_neighbours_go_together_as_in_photographs() -> None:
 
 
 def test_digest_changes_with_a_pixel_the_order_and_the_size() -> None:
-    images = synthetic(2, 0)
-    digest = Images("a", images).sha256()
-    assert digest == Images("b", tuple(image.copy() for image in images)).sha256()
-    changed = images[1].copy()
-    red, green, blue = np.asarray(changed)[7, 5].tolist()
-    changed.putpixel((5, 7), (red, green, blue ^ 1))
-    turned = images[1].crop((0, 0, 256, 128))
-    reshaped = Image.frombytes("RGB", (128, 256), turned.tobytes())
+    both = torch.stack([to_pixels(image) for image in synthetic(2, 0)])
+    digest = Images("a", both).sha256()
+    assert digest == Images("b", both.clone()).sha256()
+    changed = both.clone()
+    changed[1, 2, 7, 5] ^= 1
     digests = [
         digest,
-        Images("a", (images[0], changed)).sha256(),
-        Images("a", images[::-1]).sha256(),
-        Images("a", (turned,)).sha256(),
-        Images("a", (reshaped,)).sha256(),
+        Images("a", changed).sha256(),
+        Images("a", both.flip(0)).sha256(),
+        Images("a", both[:, :, :128]).sha256(),
+        Images("a", both[:, :, :128].reshape(2, 3, 256, 128)).sha256(),
     ]
     assert len(set(digests)) == len(digests)

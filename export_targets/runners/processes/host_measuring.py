@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from edge_models.catalog import model_spec
 from edge_models.images import preprocess_all, read_image
 from export_targets.artifact.folder import GOLDEN, Artifact, open_artifact
 from export_targets.runner import Event
@@ -56,13 +55,12 @@ def main() -> None:
 def _measure_in_turns(artifact: Artifact, warmup: int) -> None:
     execute, load_ms = _load(artifact)
     images = [read_image(path) for path in _image_paths(artifact)]
-    spec = model_spec(artifact.manifest.model.name).input
-    height, width = artifact.manifest.input.shape[2:]
+    spec = artifact.manifest.input.spec
     labels = artifact.labels()
 
     def once() -> list[float]:
         begin = time.perf_counter()
-        inputs = preprocess_all(images, spec, (height, width))
+        inputs = preprocess_all(images, spec, spec.size)
         ready = time.perf_counter()
         logits = execute(inputs)
         done = time.perf_counter()

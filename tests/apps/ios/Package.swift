@@ -44,6 +44,7 @@ let package = Package(
       name: "AppTests", dependencies: ["App", "EdgeformCore"],
       // Debian's toolchain links Observation with a symbol that is in no library
       linkerSettings: [.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"])]),
+    .testTarget(name: "DeviceTests", dependencies: ["App", "EdgeformCore"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -108,7 +108,15 @@ def test_names_carry_what_is_not_the_default(
         ("recipe", "fp32"),
         ("form", "published"),
         ("input", {**CONTENT["input"], "shape": (2, 3, 32, 32)}),
-        ("input", {**CONTENT["input"], "shape": (1, 3, 32, 64)}),
+        (
+            "input",
+            {
+                **CONTENT["input"],
+                "shape": (1, 3, 32, 64),
+                "resize": {**CONTENT["input"]["resize"], "crop": (32, 64)},
+            },
+        ),
+        ("input", {**CONTENT["input"], "mean": (0.1, 0.2, 0.3)}),
         ("output", {**CONTENT["output"], "heads": "both"}),
     ],
 )

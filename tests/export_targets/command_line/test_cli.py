@@ -21,7 +21,17 @@ pytestmark = pytest.mark.usefixtures("runner_here")
 
 ROOT = Path(cli.__file__).parent.parent.parent
 BUILD = ("build", SMALL, "--target", "xnnpack")
-COMMANDS = ["list", "build", "verify", "profile", "evaluate", "report", "doctor", "demo"]
+COMMANDS = [
+    "list",
+    "build",
+    "verify",
+    "profile",
+    "evaluate",
+    "classify",
+    "report",
+    "doctor",
+    "demo",
+]
 # arguments, what must be named, what the remedy must offer
 BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "model": (("build", "resnet", "--target", "xnnpack"), "'resnet'", list(model_specs())),
@@ -35,6 +45,14 @@ BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "size not a multiple": ((*BUILD, "--size", "64x65"), "64x65", ["32"]),
     "size of 5000 digits": ((*BUILD, "--size", "9" * 5000), "999", ["224x320"]),
     "size too large": ((*BUILD, "--size", "96000"), "96000x96000", ["at most"]),
+    "mean of two": ((*BUILD, "--mean", "0.5,0.5"), "'0.5,0.5'", ["R,G,B"]),
+    "mean a word": ((*BUILD, "--mean", "grey"), "'grey'", ["R,G,B"]),
+    "mean of pixels": ((*BUILD, "--mean", "123.7,116.3,103.5"), "123.7", ["255"]),
+    "mean not a number": ((*BUILD, "--mean", "nan,0,0"), "nan", ["255"]),
+    "std zero": ((*BUILD, "--std", "0.5,0,0.5"), "0.0", ["above zero"]),
+    "crop of pixels": ((*BUILD, "--crop", "224"), "224.0", ["224 / 256"]),
+    "crop zero": ((*BUILD, "--crop", "0"), "0.0", ["224 / 256"]),
+    "interpolation": ((*BUILD, "--interpolation", "lanczos"), "'lanczos'", ["bicubic"]),
     "batch too large": ((*BUILD, "--batch", "999999"), "batch of 999999", ["at most"]),
     "batch of more images than there are": (
         (*BUILD, "--recipe", "fp32", "--batch", "460"),

@@ -1,0 +1,111 @@
+"""The options that commands share or that need words, and how their texts are read."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_models.errors import InputError
+
+if TYPE_CHECKING:
+    from export_targets.request import BuildRequest
+
+MAX_SEED = 2**63 - 1
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
+StrictImages = Annotated[bool, typer.Option("--strict", help="Stop at an unreadable image.")]
+RunnerName = Annotated[str | None, typer.Option("--runner", help="Default: the target's own.")]
+Trust = Annotated[
+    bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
+]
+
+Calibration = Annotated[
+    str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
+]
+NoGoldenImages = Annotated[
+    bool,
+    typer.Option("--no-golden-images", help="Keep no photograph of --calibration in the artifact."),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=MAX_SEED, help="Of random weights and of chosen images.")
+]
+WeightsKey = Annotated[
+    str | None, typer.Option("--weights", help="The key of the weights in the checkpoint.")
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse a checkpoint with more than the model's weights, and an unreadable image.",
+    ),
+]
+Mean = Annotated[str | None, typer.Option(help="R,G,B of the training, in [0, 1].")]
+Std = Annotated[str | None, typer.Option(help="R,G,B of the training, in [0, 1].")]
+Crop = Annotated[float | None, typer.Option(help="Its share of the resized shorter side.")]
+Interpolation = Annotated[str | None, typer.Option(help="bilinear or bicubic.")]
+InputKind = Annotated[
+    str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")
+]
+OutputKind = Annotated[
+    str | None, typer.Option(help="Core ML: class (names for Vision, and logits) or logits.")
+]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Leave the gates out: nothing is proved.")
+]
+Deployment = Annotated[str | None, typer.Option(help="Core ML: iOS16, iOS17 or iOS18.")]
+
+
+def build_request(given: Mapping[str, Any]) -> "BuildRequest":
+    """What the arguments of ``build`` ask for, by their names there. Raises InputError for a text
+    that is none of its kind; whether names exist is for the plan to say.
+    """
+    from export_targets.request import BuildRequest
+
+    read: dict[str, Any] = {
+        "golden_images": not given["no_golden_images"],
+        "size": size_in_pixels(given["size"]),
+        "mean": colour(given["mean"]),
+        "std": colour(given["std"]),
+        "verify": not given["no_verify"],
+        "options": target_options(
+            given["input_kind"], given["output"], given["minimum_deployment"]
+        ),
+    }
+    names = {field.name for field in fields(BuildRequest)} - read.keys()
+    return BuildRequest(**{name: given[name] for name in names}, **read)
+
+
+def target_options(
+    input_kind: str | None, output: str | None, minimum_deployment: str | None
+) -> dict[str, str]:
+    """The target's options that were given, by the names that they have there."""
+    given = {"input": input_kind, "output": output, "minimum-deployment": minimum_deployment}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def colour(text: str | None) -> tuple[float, float, float] | None:
+    """A number for each of red, green and blue. Raises InputError."""
+    if text is None:
+        return None
+    try:
+        red, green, blue = map(float, text.split(","))
+    except ValueError as error:
+        raise InputError(
+            f"{text!r} is not three numbers.", "Write R,G,B, as 0.485,0.456,0.406."
+        ) from error
+    return red, green, blue
+
+
+def size_in_pixels(text: str | None) -> tuple[int, int] | None:
+    """(height, width) as it was written. Raises InputError."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,5}", part) for part in parts):
+        raise InputError(f"The size {text!r} is not a number of pixels.", "Write 224 or 224x320.")
+    return int(parts[0]), int(parts[-1])
