@@ -91,5 +91,5 @@ TARGET = Target(
     gates={"fp32": FP32_GATES, "fp16": FP16_GATES, "int8": INT8_GATES},
     lowering="vulkan",
     other_runners=ROUNDINGS,
-    int8_operators="convolutions, sums of feature maps, and linears of rows",
+    int8_operators="convolutions but depthwise ones, sums of feature maps, and linears of rows",
 )
