@@ -12,13 +12,16 @@ from torch import Tensor
 IDENTICAL_DB = 200.0  # the SQNR reported for equal tensors; float32 reaches about 150 otherwise
 # Of the outputs' energy: what float32's rounding alone can make of equal answers.
 ROUNDING_SHARE = 1e-12
+NORMAL_QUANTILE = 1.959964  # 95 % of a normal distribution lie within so many deviations
 DO_NOT_TELL = "these inputs do not tell"
 
 
 class Gate(BaseModel):
     """What a hop must reach: signal-to-quantization-noise ratio in dB, agreement in [0, 1].
 
-    The agreement is judged only where a constant answer would not reach it.
+    An agreement of 1 asks it of every sample; less is a claim about all images, and holds where the
+    lower end of the share's Wilson interval reaches it, or every sample agrees: of few samples that
+    is all they can say. It is judged only where a constant answer would not reach it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,6 +49,7 @@ class Hop(BaseModel):
     max_abs: FiniteFloat | None
     cosine: FiniteFloat | None
     top1_agreement: FiniteFloat | None
+    agreement_interval: tuple[FiniteFloat, FiniteFloat] | None
     constant_agreement: FiniteFloat | None
     gate: Gate
     status: Literal["passed", "failed", "skipped"]
@@ -57,7 +61,7 @@ class ParityReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: str = "2.0"
+    schema_version: str = "2.1"
     artifact: str
     inputs: str
     hops: tuple[Hop, ...]
@@ -85,8 +89,9 @@ class Metrics:
     ``sqnr_db`` is of what differs between the samples: 10 log10 of the energy of the expected
     values about their mean over the samples, by the energy of the errors. An answer that ignores
     its input has 0 dB at best. ``median_sqnr_db`` and ``worst_sqnr_db`` are of single samples.
-    ``constant_agreement`` is the share of the most frequent class in ``expected``: the top-1
-    agreement that a constant answer reaches.
+    ``agreement_interval`` is the Wilson interval, 95 %, of ``top1_agreement``: of all images, as
+    far as these tell. ``constant_agreement`` is the share of the most frequent class in
+    ``expected``: the top-1 agreement that a constant answer reaches.
     """
 
     sqnr_db: float
@@ -95,6 +100,7 @@ class Metrics:
     max_abs: float
     cosine: float
     top1_agreement: float
+    agreement_interval: tuple[float, float]
     constant_agreement: float
 
 
@@ -123,15 +129,30 @@ def measure(expected: Tensor, actual: Tensor) -> Metrics:
     )
     cosine = torch.nn.functional.cosine_similarity(expected.flatten(), actual.flatten(), dim=0)
     classes = expected.argmax(-1)
+    agree = classes == actual.argmax(-1)
     return Metrics(
         sqnr_db=decibels(signal.sum().item(), noise.sum().item()),
         median_sqnr_db=each.quantile(0.5).item(),
         worst_sqnr_db=each.min().item(),
         max_abs=(expected - actual).abs().max().item(),
         cosine=cosine.item(),
-        top1_agreement=(classes == actual.argmax(-1)).double().mean().item(),
+        top1_agreement=agree.double().mean().item(),
+        agreement_interval=wilson_interval(int(agree.sum()), agree.numel()),
         constant_agreement=(classes == classes.flatten().mode().values).double().mean().item(),
     )
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """The share that ``successes`` of ``trials`` speak for, lower and upper end at 95 %.
+
+    Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
+    1927. Unlike the normal approximation it does not shrink to a point where all agree.
+    """
+    share, square = successes / trials, NORMAL_QUANTILE**2
+    center = share + square / (2 * trials)
+    half = NORMAL_QUANTILE * math.sqrt(share * (1 - share) / trials + square / (4 * trials**2))
+    low, high = (center - half) / (1 + square / trials), (center + half) / (1 + square / trials)
+    return max(0.0, low), min(1.0, high)
 
 
 def decibels(signal: float, noise: float) -> float:
@@ -174,15 +195,29 @@ def _judge(gate: Gate, outputs: Sequence[Metrics]) -> tuple[list[str], str]:
         short = gate.min_sqnr_db - sqnr_db
         misses.append(f"SQNR {sqnr_db:.1f} dB is below {gate.min_sqnr_db:g} by {short:.1f} dB")
     telling = [out for out in outputs if out.constant_agreement < gate.min_top1_agreement]
-    agreement = min((output.top1_agreement for output in telling), default=1.0)
-    if agreement < gate.min_top1_agreement:
-        misses.append(f"top-1 agreement {agreement:.3f} is below {gate.min_top1_agreement:g}")
+    if telling:
+        misses += _agreement_misses(gate, min(telling, key=lambda out: out.top1_agreement))
     if gate.min_top1_agreement > 0 and len(telling) < len(outputs):
         constant = max(output.constant_agreement for output in outputs)
         remark = f"top-1 is not judged: one class is {constant:.0%} of the reference's answers"
         if gate.min_sqnr_db <= 0:  # a constant answer reaches both
             misses.append(f"{DO_NOT_TELL}: {remark}")
     return misses, remark
+
+
+def _agreement_misses(gate: Gate, output: Metrics) -> list[str]:
+    agreement, (low, _) = output.top1_agreement, output.agreement_interval
+    wanted = gate.min_top1_agreement
+    if agreement == 1.0:
+        return []
+    if wanted == 1.0:
+        return [f"top-1 agreement {agreement:.3f} is not of every sample"]
+    if low < wanted:
+        return [
+            f"top-1 agreement {agreement:.3f} speaks for {low:.3f} or more, below {wanted:g} by "
+            f"{wanted - low:.3f}"
+        ]
+    return []
 
 
 def _worst(outputs: Sequence[Metrics]) -> Metrics:
@@ -193,6 +228,7 @@ def _worst(outputs: Sequence[Metrics]) -> Metrics:
         max_abs=max(output.max_abs for output in outputs),
         cosine=min(output.cosine for output in outputs),
         top1_agreement=min(output.top1_agreement for output in outputs),
+        agreement_interval=min(output.agreement_interval for output in outputs),
         constant_agreement=max(output.constant_agreement for output in outputs),
     )
 
@@ -222,6 +258,7 @@ def _hop(
         max_abs=metrics.max_abs if metrics else None,
         cosine=metrics.cosine if metrics else None,
         top1_agreement=metrics.top1_agreement if metrics else None,
+        agreement_interval=metrics.agreement_interval if metrics else None,
         constant_agreement=metrics.constant_agreement if metrics else None,
         gate=spec.gate,
         status=status,

@@ -127,9 +127,11 @@ class Target:
         lowered: Lowered = self._compiler().lower(program, lowering, path)
         return lowered
 
-    def inspect(self, path: Path) -> tuple[int, dict[str, int]]:
-        """The delegates of a saved file, and {operator: calls} outside them."""
-        held: tuple[int, dict[str, int]] = self._compiler().inspect(path)
+    def inspect(self, path: Path) -> tuple[int | None, dict[str, int]]:
+        """The delegates of a saved file, None where its format has none, and {operator: calls}
+        outside them.
+        """
+        held: tuple[int | None, dict[str, int]] = self._compiler().inspect(path)
         return held
 
     def _compiler(self) -> ModuleType:

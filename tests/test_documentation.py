@@ -60,9 +60,10 @@ def complaint(command: str) -> str:
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     if name.startswith("--"):
         return ""
-    if name not in known:
-        return f"there is no command {name}"
-    if not arguments or "..." in arguments:
+    absent = [part for part in name.split("|") if part not in known]
+    if absent:
+        return f"there is no command {absent[0]}"
+    if not arguments or "..." in arguments or "|" in command:
         return ""
     try:
         given = known[name].make_context(name, arguments).params

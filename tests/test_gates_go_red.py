@@ -33,12 +33,13 @@ INT8 = next(m for name, m in MANIFESTS.items() if name.endswith("int8"))
 
 
 def same_logits() -> dict[str, Tensor]:
-    """Equal logits (8, 1, 10) of every program; the best class is another in each sample, and the
-    second best lies close to it.
+    """Equal logits (16, 1, 10) of every program; eight classes are the best in turn, and the second
+    best lies close to it.
     """
-    values = torch.rand(8, 1, 10, generator=torch.Generator().manual_seed(0)) / 2
-    samples = torch.arange(8)
-    values[samples, 0, samples], values[samples, 0, samples + 2] = 1.0, 1.0 - 2.0**-20
+    values = torch.rand(16, 1, 10, generator=torch.Generator().manual_seed(0)) / 2
+    samples = torch.arange(16)
+    best = samples % 8
+    values[samples, 0, best], values[samples, 0, best + 2] = 1.0, 1.0 - 2.0**-20
     return {program: values.clone() for program in PROGRAMS}
 
 
@@ -96,8 +97,8 @@ def test_another_best_class_is_red_where_the_gate_asks_for_agreement(
 ) -> None:
     logits = same_logits()
     for program in after(spec):
-        samples = torch.arange(8)
-        logits[program][samples, 0, samples + 2] = 1.0 + 2.0**-20
+        samples = torch.arange(16)
+        logits[program][samples, 0, samples % 8 + 2] = 1.0 + 2.0**-20
     report, problems = judged(manifest, logits)
     assert (spec.name in failed(report)) == (spec.gate.min_top1_agreement > 0)
     assert all("top-1 agreement 0.000" in problem for problem in problems)
@@ -106,13 +107,13 @@ def test_another_best_class_is_red_where_the_gate_asks_for_agreement(
 @pytest.mark.parametrize("manifest", MANIFESTS.values(), ids=MANIFESTS)
 def test_a_file_that_ignores_its_image_is_red(manifest: Manifest) -> None:
     logits = same_logits()
-    logits["file"] = (100 + logits["file"]).mean(0, keepdim=True).expand(8, 1, 10) - 100
+    logits["file"] = (100 + logits["file"]).mean(0, keepdim=True).expand(16, 1, 10) - 100
     assert {"lower", "chain"} <= failed(judged(manifest, logits)[0])
 
 
 @pytest.mark.parametrize(("manifest", "spec"), HOPS)
 def test_samples_that_do_not_differ_are_red(manifest: Manifest, spec: HopSpec) -> None:
-    logits = {name: values[:1].repeat(8, 1, 1) for name, values in same_logits().items()}
+    logits = {name: values[:1].repeat(16, 1, 1) for name, values in same_logits().items()}
     report, problems = judged(manifest, logits)
     assert spec.name in failed(report)
     assert all("these inputs do not tell" in problem for problem in problems)
@@ -172,7 +173,7 @@ def test_a_program_without_logits_is_red(manifest: Manifest, spec: HopSpec) -> N
     assert f"hop {spec.name}: no logits of {spec.to}" in problems
 
 
-@pytest.mark.parametrize("shape", [(8, 1, 9), (7, 1, 10), (8, 2, 10)])
+@pytest.mark.parametrize("shape", [(16, 1, 9), (15, 1, 10), (16, 2, 10)])
 def test_logits_of_another_shape_are_red(shape: tuple[int, ...]) -> None:
     logits = {**same_logits(), "file": torch.ones(shape)}
     assert failed(judged(INT8, logits)[0]) == {"lower", "chain"}
@@ -242,6 +243,13 @@ def test_what_is_not_whole_is_red_in_edge_form_and_reported_in_published(name: s
     assert problems
     assert any(said in problem for problem in problems)
     assert judged(made_up_manifest(form="published"), same_logits(), broken)[1] == ()
+
+
+def test_a_format_without_delegates_is_not_judged_but_what_lies_outside_is_red() -> None:
+    package = WHOLE.model_copy(update={"delegates": None})
+    assert judged(INT8, same_logits(), package)[1] == ()
+    outside = package.model_copy(update={"undelegated": {"expand_copy": 1}})
+    assert judged(INT8, same_logits(), outside)[1]
 
 
 def test_the_published_form_must_still_compute() -> None:

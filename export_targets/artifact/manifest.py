@@ -134,9 +134,12 @@ class Undelegated(Section):
 class Delegation(Section):
     """What the backend took and what fell out of it. ``dispatches`` is how many operators the saved
     file itself calls, for backends whose speed hangs on it.
+
+    ``delegates`` is None where the format has none: a Core ML package does not say which processor
+    takes an operator, the device decides that when it loads the model.
     """
 
-    delegates: int
+    delegates: int | None
     delegated_ops: int
     dispatches: int | None = None
     undelegated: dict[str, int]
@@ -144,8 +147,8 @@ class Delegation(Section):
 
     @property
     def whole(self) -> bool:
-        """One delegate and nothing outside it."""
-        return self.delegates == 1 and not self.undelegated
+        """One delegate and nothing outside it, or a format without delegates: not judged."""
+        return self.delegates in (1, None) and not self.undelegated
 
 
 class CalibrationSection(Section):

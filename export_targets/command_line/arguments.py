@@ -1,19 +1,43 @@
 """The options that commands share or that need words, and how their texts are read."""
 
+import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edge_models.errors import InputError
+from export_targets import targets
+from quantize import recipes
 
 if TYPE_CHECKING:
     from export_targets.request import BuildRequest
 
 MAX_SEED = 2**63 - 1
+
+
+def _names_in(package: ModuleType) -> Callable[[str], list[str]]:
+    """Completes the name of a module in a package: that of what the module holds."""
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
+TargetName = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        help="A target of `edgeform list targets`; without it they are listed.",
+        autocompletion=_names_in(targets),
+    ),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option("--recipe", help="Default: the target's own.", autocompletion=_names_in(recipes)),
+]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -66,6 +90,8 @@ def build_request(given: Mapping[str, Any]) -> "BuildRequest":
     """
     from export_targets.request import BuildRequest
 
+    if given["target"] is None:
+        raise no_target()
     read: dict[str, Any] = {
         "golden_images": not given["no_golden_images"],
         "size": size_in_pixels(given["size"]),
@@ -78,6 +104,14 @@ def build_request(given: Mapping[str, Any]) -> "BuildRequest":
     }
     names = {field.name for field in fields(BuildRequest)} - read.keys()
     return BuildRequest(**{name: given[name] for name in names}, **read)
+
+
+def no_target() -> InputError:
+    """The error of a build that names no target: what each is for."""
+    from export_targets.target import all_targets
+
+    kinds = "; ".join(f"{target.name}: {target.summary}" for target in all_targets().values())
+    return InputError("The option --target is missing.", f"Choose one. {kinds}.")
 
 
 def target_options(

@@ -26,11 +26,13 @@ from export_targets.command_line.arguments import (
     NoGoldenImages,
     NoVerify,
     OutputKind,
+    RecipeName,
     RunnerName,
     Seed,
     Std,
     Strict,
     StrictImages,
+    TargetName,
     Trust,
     WeightsKey,
     build_request,
@@ -52,7 +54,6 @@ MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options
 app = typer.Typer(
     name="edgeform",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -95,8 +96,8 @@ def list_(
 def build(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="A model of `edgeform list models`.")],
-    target: Annotated[str, typer.Option(help="A target of `edgeform list targets`.")],
-    recipe: Annotated[str | None, typer.Option(help="Default: the target's own.")] = None,
+    target: TargetName = None,
+    recipe: RecipeName = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Of torch.save or safetensors.")] = None,
     weights: WeightsKey = None,
     strict: Strict = False,

@@ -1,5 +1,6 @@
 """``demo``: the embedded models with real images through every target that exists."""
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from export_targets.command_line.console import collector_off
 from export_targets.pipeline import BuildResult, build
 from export_targets.progress import Reporter
 from export_targets.request import BuildRequest
-from export_targets.target import all_targets, recipes_of
+from export_targets.target import all_targets, recipes_of, target_named
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class DemoRow:
     model: str
     target: str
     recipe: str
-    delegates: int
+    delegates: int | None
     megabytes: float
     sqnr_db: float | None
     top1_agreement: float | None
@@ -31,19 +32,35 @@ def demo(out: Path, reporter: Reporter) -> list[DemoRow]:
     """Build and verify each embedded model for each target below ``out``, by the target's default
     recipe and in INT8.
     """
-    rows = []
-    for spec in model_specs().values():
-        for target in all_targets().values() if spec.embedded else ():
-            for recipe in recipes_of(target):
-                if recipe not in (target.default_recipe, "int8"):
-                    continue
-                reporter.note(f"{spec.name}, {target.name}, {recipe}")
-                request = BuildRequest(model=spec.name, target=target.name, recipe=recipe)
-                name = f"{spec.name}-{target.name}-{recipe}"
-                with collector_off():
-                    result = build(replace(request, out=out / name, force=True), reporter)
-                rows.append(_row(result, target.file))
+    rows: list[DemoRow] = []
+    start = time.monotonic()
+    asked = _requests()
+    for request in asked:
+        name = f"{request.model}-{request.target}-{request.recipe}"
+        reporter.note(name)
+        with collector_off():
+            result = build(replace(request, out=out / name, force=True), reporter)
+        rows.append(_row(result, target_named(request.target).file))
+        left = (time.monotonic() - start) / len(rows) * (len(asked) - len(rows))
+        reporter.note(f"{_said(rows[-1])} ({len(rows)} of {len(asked)}, about {left:.0f} s left)")
     return rows
+
+
+def _requests() -> list[BuildRequest]:
+    return [
+        BuildRequest(model=spec.name, target=target.name, recipe=recipe)
+        for spec in model_specs().values()
+        if spec.embedded
+        for target in all_targets().values()
+        for recipe in recipes_of(target)
+        if recipe in (target.default_recipe, "int8")
+    ]
+
+
+def _said(row: DemoRow) -> str:
+    if not row.passed:
+        return f"FAILED: {'; '.join(row.problems)}"
+    return f"{row.sqnr_db:.1f} dB, top-1 agreement {row.top1_agreement:.3f}, passed"
 
 
 def _row(result: BuildResult, file: str) -> DemoRow:

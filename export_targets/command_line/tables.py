@@ -39,7 +39,7 @@ def build(result: "BuildResult") -> None:
         [
             [
                 str(result.folder),
-                str(manifest.delegation.delegates),
+                _delegates(manifest.delegation.delegates),
                 str(manifest.delegation.delegated_ops),
                 str(sum(manifest.delegation.undelegated.values())),
                 f"{total / 1e6:.2f}",
@@ -53,7 +53,7 @@ def build(result: "BuildResult") -> None:
 def parity(report: "ParityReport") -> None:
     """The hops of a parity report."""
     columns = ["hop", "from", "to", "runner", "samples", "SQNR dB", "median", "worst"]
-    columns += ["max abs", "cosine", "top-1", "constant"]
+    columns += ["max abs", "cosine", "top-1", "95 %", "constant"]
     rows = [
         [
             hop.name,
@@ -67,6 +67,7 @@ def parity(report: "ParityReport") -> None:
             _number(hop.max_abs, ".2g"),
             _number(hop.cosine, ".6f"),
             _number(hop.top1_agreement, ".3f"),
+            _ends(hop.agreement_interval),
             _number(hop.constant_agreement, ".3f"),
             f">= {hop.gate.min_sqnr_db:g} dB, {hop.gate.min_top1_agreement:g}",
             f"{hop.status} {hop.why}".strip(),
@@ -102,7 +103,7 @@ def demo(rows: Sequence["DemoRow"]) -> None:
         [
             row.artifact,
             row.recipe,
-            str(row.delegates),
+            _delegates(row.delegates),
             f"{row.megabytes:.2f}",
             _number(row.sqnr_db, ".1f"),
             _number(row.top1_agreement, ".3f"),
@@ -212,6 +213,14 @@ def _line(text: str) -> None:
 def _console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def _delegates(count: int | None) -> str:
+    return "not judged" if count is None else str(count)
+
+
+def _ends(ends: tuple[float, float] | None) -> str:
+    return ABSENT if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def _number(value: float | None, form: str) -> str:

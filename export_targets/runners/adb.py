@@ -5,13 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from export_targets.artifact.folder import open_artifact
-from export_targets.runner import Runner, RunnerError
-from export_targets.runners.bridges.phone_app import LOOK_AT_IT, run_on_phone
+from export_targets.runner import Runner
+from export_targets.runners.bridges.phone_app import run_on_phone
+from export_targets.runners.bridges.sample_app import read_logits, write_inputs
 
 
 def execute(serial: str | None, model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
@@ -23,16 +22,12 @@ def execute(serial: str | None, model: Path, inputs: Tensor, advance: Callable[[
     with run_on_phone(serial, artifact) as run, tempfile.TemporaryDirectory() as temporary:
         source, results = Path(temporary, run.name), Path(temporary, "results")
         source.mkdir()
-        for index, sample in enumerate(inputs):
-            content = sample.numpy().astype("<f4").tobytes()
-            (source / f"input_{index}.f32").write_bytes(content)
+        write_inputs(source, inputs)
         run.phone.push(source, run.inputs)
         run.start("SelfTestActivity", {"samples": len(inputs)})
         run.wait(len(inputs), advance)
         run.phone.pull(run.results, results)
-        shape = artifact.logits("file").shape[1:]
-        paths = [results / f"logits_{index}.f32" for index in range(len(inputs))]
-        return torch.stack([_logits(path, shape) for path in paths])
+        return read_logits(results, artifact, len(inputs))
 
 
 def measure(
@@ -54,12 +49,6 @@ def measure(
         run.start("BenchmarkActivity", numbers)
         run.wait(warmup + iterations, advance)
         run.phone.pull(f"{run.results}/report.json", report)
-
-
-def _logits(path: Path, shape: torch.Size) -> Tensor:
-    if not path.is_file() or path.stat().st_size != 4 * shape.numel():
-        raise RunnerError(f"the app left no whole {path.name}", LOOK_AT_IT)
-    return torch.from_numpy(np.fromfile(path, dtype="<f4")).reshape(shape)
 
 
 def on_phone(serial: str | None) -> Runner:

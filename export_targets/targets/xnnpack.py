@@ -57,16 +57,16 @@ FLOAT_RULES = (
 EDGE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)  # measured 123 to 137 dB
 FLOAT_LOWER_GATE = Gate(min_sqnr_db=90.0, min_top1_agreement=1.0)  # measured 118 to 131 dB
 # The trained models for digits: 37 to 42 dB on their 16 golden images, each with top-1 1.000 where
-# a constant answer has 0.25 and 0 dB. Three of 16 images may change.
-INT8_GATE = Gate(min_sqnr_db=15.0, min_top1_agreement=0.8)
+# a constant answer has 0.25 and 0 dB. Of 16 images two may change: 14 speak for 0.64 of all.
+INT8_GATE = Gate(min_sqnr_db=20.0, min_top1_agreement=0.6)
 # XNNPACK requantizes integer sums once, the graph rounds each float result: the models for digits
 # 37 to 42 dB.
-INT8_LOWER_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
+INT8_LOWER_GATE = Gate(min_sqnr_db=20.0, min_top1_agreement=0.6)
 # The same file on ARM64 and on x86-64. FP32: measured 131 to 137 dB. INT8: CoTNet-50 and the models
 # for digits equal to the bit; in Conformer-Ti (37 dB) the float mean of a layer norm differs first,
 # in its last bits, and a later product by one step of INT8 (docs/measurements.md, ARM64).
 FLOAT_DEVICE_GATE = Gate(min_sqnr_db=100.0, min_top1_agreement=1.0)
-INT8_DEVICE_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.8)
+INT8_DEVICE_GATE = Gate(min_sqnr_db=25.0, min_top1_agreement=0.6)
 FP32_GATES = Gates(EDGE_GATE, None, FLOAT_LOWER_GATE, FLOAT_LOWER_GATE, FLOAT_DEVICE_GATE)
 INT8_GATES = Gates(EDGE_GATE, INT8_GATE, INT8_LOWER_GATE, INT8_GATE, INT8_DEVICE_GATE)
 

@@ -9,9 +9,18 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from edge_models.parity import Gate, Hop, HopSpec, ParityReport, compare, measure, skip
+from edge_models.parity import (
+    Gate,
+    Hop,
+    HopSpec,
+    ParityReport,
+    compare,
+    measure,
+    skip,
+    wilson_interval,
+)
 
-SPEC = HopSpec("edge", "reference", "edge form", Gate(min_sqnr_db=30, min_top1_agreement=0.9))
+SPEC = HopSpec("edge", "reference", "edge form", Gate(min_sqnr_db=30, min_top1_agreement=0.6))
 
 
 def logits(seed: int = 0, rows: int = 8) -> Tensor:
@@ -133,9 +142,44 @@ def test_agreement_gate() -> None:
     actual = expected.clone()
     expected[0, 0] += 1e-4
     actual[0, 1] += 1e-4
-    hop = compare(SPEC, "host", one(expected), one(actual))
+    assert agreeing(expected, actual, 0.52).status == "passed"
+    hop = agreeing(expected, actual, 0.9)
     assert hop.status == "failed"
-    assert hop.why == "top-1 agreement 0.875 is below 0.9"
+    assert hop.why == "top-1 agreement 0.875 speaks for 0.529 or more, below 0.9 by 0.371"
+    assert hop.agreement_interval == (
+        pytest.approx(0.529, abs=1e-3),
+        pytest.approx(0.978, abs=1e-3),
+    )
+    assert agreeing(expected, actual, 1.0).why == "top-1 agreement 0.875 is not of every sample"
+    assert agreeing(expected, expected, 1.0).status == "passed"
+
+
+def agreeing(expected: Tensor, actual: Tensor, share: float) -> Hop:
+    spec = replace(SPEC, gate=Gate(min_sqnr_db=30, min_top1_agreement=share))
+    return compare(spec, "host", one(expected), one(actual))
+
+
+def test_few_samples_that_all_agree_pass_and_their_interval_says_how_little_that_is() -> None:
+    few = agreeing(logits(rows=8), logits(rows=8), 0.9)
+    assert few.status == "passed"
+    assert few.agreement_interval == (pytest.approx(0.676, abs=1e-3), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # R. G. Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_interval(successes: int, trials: int, low: float, high: float) -> None:
+    found = wilson_interval(successes, trials)
+    assert found == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    nothing_known = (successes / trials - found[0]) * (found[1] - successes / trials)
+    assert nothing_known >= 0  # the share seen lies inside
 
 
 def test_a_constant_answer_has_no_more_than_nothing() -> None:

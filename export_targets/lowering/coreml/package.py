@@ -28,7 +28,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
     saved = read_package(path)
     operations = saved.operations
     return Lowered(
-        Delegation(delegates=1, delegated_ops=len(operations), undelegated={}, fallen=()),
+        Delegation(delegates=None, delegated_ops=len(operations), undelegated={}, fallen=()),
         tuple(
             DelegatedOperator(operation.type, operation.results[0][0], index)
             for index, operation in enumerate(operations)
@@ -38,7 +38,9 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
     )
 
 
-def inspect(path: Path) -> tuple[int, dict[str, int]]:
-    """One program, and no operator outside it: a package that holds anything else is refused."""
+def inspect(path: Path) -> tuple[int | None, dict[str, int]]:
+    """No delegates and no operator outside the one program: a package that holds anything else is
+    refused. On which processor its operators run, the file does not say.
+    """
     read_package(path)
-    return 1, {}
+    return None, {}

@@ -4,28 +4,21 @@ They meet in the app's external files: artifacts in ``artifacts/<name>``, inputs
 and the app's answer in ``results/<run>``. The app's side is ``RemoteRuns.kt``.
 """
 
-import json
-import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from edge_models.errors import InputError, RunnerError
-from export_targets.artifact.folder import GOLDEN, MANIFEST, Artifact
+from edge_models.errors import InputError
+from export_targets.artifact.folder import Artifact
+from export_targets.runners.bridges import sample_app
 from export_targets.runners.bridges.debug_bridge import Phone, find_phone
+from export_targets.runners.bridges.sample_app import Look
 
 PACKAGE = "edgeform.app"
-LOOK_AT_IT = "See what the app shows on the phone, and try again."
 FILES = f"/sdcard/Android/data/{PACKAGE}/files"
-GOLDEN_OF_APP = ("input", "expected", "image")  # what the app's own screens need of golden/
-# A slow phone takes seconds to load a model, and the largest model some seconds a run.
-SECONDS_TO_START, SECONDS_A_RUN = 120.0, 20.0
-SECONDS_BETWEEN_LOOKS = 0.5
-LOOKS_WITHOUT_PROCESS = 4  # after which the app is dead: its process starts after its intent
 LOOK = """
 echo "progress $(cat {results}/progress 2>/dev/null)"
 echo "done $(cat {results}/done.json 2>/dev/null)"
@@ -64,26 +57,14 @@ class Run:
             )
 
     def wait(self, steps: int, advance: Callable[[], None]) -> None:
-        """Wait for the answer, calling ``advance`` after each of ``steps``. Raises InputError with
-        what the app says was wrong, RunnerError where it crashes or takes too long.
-        """
-        limit = SECONDS_TO_START + SECONDS_A_RUN * steps
-        end = time.monotonic() + limit
+        """Wait for the answer, as ``sample_app.wait`` does."""
+        sample_app.wait(self._look, steps, advance, self.phone.crash)
+
+    def _look(self) -> Look:
         look = LOOK.format(results=self.results, package=PACKAGE)
-        seen = absent = 0
-        while time.monotonic() < end:
-            lines = self.phone.script(look).splitlines()
-            said = {word: rest for word, _, rest in (line.partition(" ") for line in lines)}
-            for _ in range(seen, steps if said.get("done") else _number(said.get("progress", ""))):
-                advance()
-                seen += 1
-            if done := said.get("done"):
-                return _judge(done)
-            absent = 0 if said.get("process") else absent + 1
-            if absent >= LOOKS_WITHOUT_PROCESS:
-                raise RunnerError(f"the app crashed on the phone: {self.phone.crash()}", LOOK_AT_IT)
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        raise RunnerError(f"the app gave no answer within {limit:g} s", LOOK_AT_IT)
+        lines = self.phone.script(look).splitlines()
+        said = {word: rest for word, _, rest in (line.partition(" ") for line in lines)}
+        return Look(said.get("progress", ""), said.get("done", ""), bool(said.get("process")))
 
 
 @contextmanager
@@ -114,35 +95,10 @@ def run_on_phone(serial: str | None, artifact: Artifact) -> Iterator[Run]:
 
 def _push(run: Run) -> None:
     """What the manifest deploys and the golden files of the app's screens, in place of older."""
-    artifact = run.artifact
-    name = artifact.manifest.name
-    wanted = [entry.path for entry in artifact.manifest.files if entry.deploy or _shown(entry.path)]
+    name = run.artifact.manifest.name
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, name)
-        for path in [MANIFEST, *wanted]:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(artifact.folder / path, folder / path)
+        sample_app.copy_for_app(run.artifact, folder)
         run.phone.shell("rm", "-rf", f"{FILES}/artifacts/{name}")
         run.phone.shell("mkdir", "-p", f"{FILES}/artifacts", f"{FILES}/runs")
         run.phone.push(folder, f"{FILES}/artifacts/{name}")
-
-
-def _shown(path: str) -> bool:
-    return path.startswith(tuple(f"{GOLDEN}/{kind}_" for kind in GOLDEN_OF_APP))
-
-
-def _number(progress: str) -> int:
-    """The finished runs of "3/10"; 0 of anything else."""
-    done = progress.partition("/")[0]
-    return int(done) if done.isdecimal() else 0
-
-
-def _judge(done: str) -> None:
-    """Raise what the app's last word says went wrong."""
-    try:
-        answer = json.loads(done)
-        problem = (str(answer["what"]), str(answer["remedy"])) if answer else None
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunnerError(f"the app's answer cannot be read: {done[:200]}", LOOK_AT_IT) from error
-    if problem is not None:
-        raise InputError(f"On the phone: {problem[0]}", problem[1])

@@ -84,7 +84,7 @@ BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     ),
     "batch": ((*BUILD, "--batch", "0"), "'--batch'", ["--help"]),
     "samples": ((*BUILD, "--calibration-samples", "0"), "'--calibration-samples'", ["--help"]),
-    "no target": (("build", SMALL), "'--target'", ["--help"]),
+    "no target": (("build", SMALL), "--target", ["xnnpack: ", "coreml: "]),
     "unknown option": ((*BUILD, "--fast"), "--fast", ["--help"]),
     "unknown command": (("sell",), "'sell'", ["--help"]),
     "list all": (("list", "all"), "'all'", ["models", "recipes", "targets"]),
@@ -182,7 +182,7 @@ def test_verify_prints_the_report(built: Built, edgeform: EdgeformInProcess) -> 
     assert set(document) == {"schema_version", "artifact", "inputs", "hops"}
     hop = document["hops"][0]
     fields = "name from to runner samples sqnr_db median_sqnr_db worst_sqnr_db max_abs cosine"
-    fields += " top1_agreement constant_agreement gate status why"
+    fields += " top1_agreement agreement_interval constant_agreement gate status why"
     assert list(hop) == fields.split()
     assert "passed" in edgeform("verify", built().folder).out
 
@@ -314,3 +314,28 @@ def test_the_installed_program_is_this_command_line() -> None:
     (script,) = entry_points(group="console_scripts", name="edgeform")
     assert script.load() is cli.main
     assert Path(sys.executable).with_name("edgeform").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("edgeform build digits_cotnet --target coreml", ["coreml", "coreml_pte"]),
+        (
+            "edgeform build digits_cotnet --recipe palettized",
+            ["palettized_4bit", "palettized_6bit"],
+        ),
+        ("edgeform prof", ["profile"]),
+    ],
+)
+def test_a_shell_completes_names(words: str, names: list[str]) -> None:
+    program = "import sys; sys.argv = ['edgeform']; from export_targets.command_line import cli; "
+    asked = {"_EDGEFORM_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    asked["COMP_CWORD"] = str(len(words.split()) - 1)
+    ran = subprocess.run(
+        [sys.executable, "-c", program + "cli.main()"],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.split() == names, ran.stderr

@@ -35,6 +35,7 @@ def hop(name: str, start: str, end: str, decibels: float | None, **changes: Any)
         "max_abs": 0.001,
         "cosine": 0.999,
         "top1_agreement": 1.0,
+        "agreement_interval": (0.806, 1.0),
         "constant_agreement": 0.3,
         "gate": Gate(min_sqnr_db=30.0, min_top1_agreement=0.9),
         "status": "passed",

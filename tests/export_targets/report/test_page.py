@@ -111,6 +111,13 @@ def test_what_fell_out_is_named_and_fails(tmp_path: Path) -> None:
         assert said in text
 
 
+def test_a_format_without_delegates_is_said_to_be_not_judged(tmp_path: Path) -> None:
+    delegation = {"delegates": None, "delegated_ops": 30, "undelegated": {}, "fallen": []}
+    text = page(write_page_artifact(tmp_path / "a", delegation=delegation))
+    assert "<b>Not judged:</b> one program with 30 operators" in text
+    assert "one delegate of" not in text
+
+
 def test_a_failed_hop_fails(tmp_path: Path) -> None:
     folder = write_page_artifact(tmp_path / "a")
     changed(folder / "parity.json", lambda content: content["hops"][1].update(status="failed"))

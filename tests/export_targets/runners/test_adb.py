@@ -22,7 +22,7 @@ from export_targets.artifact.latency_report import LatencyReport, Phase, Phases
 from export_targets.artifact.manifest import Manifest, to_json
 from export_targets.runner import runner_named
 from export_targets.runners.bridges import debug_bridge as adb
-from export_targets.runners.bridges import phone_app
+from export_targets.runners.bridges import sample_app
 from tests.conftest import Built, Copied, EdgeformInProcess
 
 STAND_IN = Path(__file__).with_name("scripted_adb.py")
@@ -58,7 +58,7 @@ def report_of(manifest: Manifest, iterations: int = 4) -> LatencyReport:
 @pytest.fixture
 def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: Built) -> Phone:
     """Puts the stand-in on the PATH; gives the folder in the place of the phone's storage."""
-    monkeypatch.setattr(phone_app, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(sample_app, "SECONDS_BETWEEN_LOOKS", 0.01)
 
     def install(
         mood: str = "well", devices: dict[str, str] | None = None, report: str | None = None
@@ -186,8 +186,8 @@ def test_an_app_that_gives_no_answer(
     phone: Phone, built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = phone("hang")
-    monkeypatch.setattr(phone_app, "SECONDS_TO_START", 0.2)
-    monkeypatch.setattr(phone_app, "SECONDS_A_RUN", 0.01)
+    monkeypatch.setattr(sample_app, "SECONDS_TO_START", 0.2)
+    monkeypatch.setattr(sample_app, "SECONDS_A_RUN", 0.01)
     artifact = open_artifact(built().folder)
     runner = runner_named("adb", "xnnpack")
     with pytest.raises(RunnerError, match="no answer within"):

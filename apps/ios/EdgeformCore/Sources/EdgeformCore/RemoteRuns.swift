@@ -58,8 +58,8 @@ public struct RemoteRuns: Sendable {
   public func answer(_ request: RemoteRequest) async throws {
     let inputs = documents.appendingPathComponent("runs/\(request.run)")
     let results = documents.appendingPathComponent("results/\(request.run)")
-    // what earlier runs left; it is no matter if that is held
-    try? FileManager.default.removeItem(at: results.deletingLastPathComponent())
+    forgetOthers(request.run)
+    try? FileManager.default.removeItem(at: results)
     try FileManager.default.createDirectory(at: results, withIntermediateDirectories: true)
     var said: [String: String] = [:]
     do {
@@ -73,6 +73,16 @@ public struct RemoteRuns: Sendable {
       said = ["what": problem.what, "remedy": problem.remedy, "debug": problem.debug ?? ""]
     }
     try write(JSONEncoder().encode(said), results, "done.json")
+  }
+
+  /// Removes what earlier runs left; what the system holds stays.
+  private func forgetOthers(_ run: String) {
+    let files = FileManager.default
+    for folder in ["runs", "results"].map(documents.appendingPathComponent) {
+      for name in (try? files.contentsOfDirectory(atPath: folder.path)) ?? [] where name != run {
+        try? files.removeItem(at: folder.appendingPathComponent(name))
+      }
+    }
   }
 
   private func execute(_ artifact: Artifact, _ samples: Int, _ inputs: URL, _ results: URL)

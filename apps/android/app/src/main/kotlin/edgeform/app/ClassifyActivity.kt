@@ -8,12 +8,9 @@ import android.os.Bundle
 import android.provider.MediaStore
 import android.view.View
 import android.widget.ImageView
-import android.widget.LinearLayout
-import android.widget.ProgressBar
 import android.widget.TextView
 import edgeform.core.Artifact
 import edgeform.core.ArtifactException
-import edgeform.core.Prediction
 import edgeform.core.Preprocessing
 import edgeform.core.RgbImage
 import edgeform.core.topClasses
@@ -24,12 +21,9 @@ sealed interface ClassifyState {
     data object Working : ClassifyState
     data class Failed(val problem: Problem) : ClassifyState
 
-    /** [labels] of the [predictions], best first; times in milliseconds. */
+    /** [predictions] best first; [times] in milliseconds. */
     class Done(
-        val image: RgbImage,
-        val predictions: List<Prediction>,
-        val labels: List<String>,
-        val times: List<Double>,
+        val image: RgbImage, val predictions: List<Named>, val times: List<Double>,
     ) : ClassifyState
 }
 
@@ -84,11 +78,7 @@ class ClassifyActivity : ScreenActivity<ClassifyState>(R.layout.classify) {
             visibility = if (done == null) View.GONE else View.VISIBLE
             setImageBitmap(done?.image?.toBitmap())
         }
-        val rows = findViewById<LinearLayout>(R.id.predictions)
-        rows.removeAllViews()
-        done?.predictions?.zip(done.labels)?.forEach { (prediction, label) ->
-            rows.addView(row(rows, prediction, label))
-        }
+        showPredictions(done?.predictions.orEmpty())
     }
 
     private fun status(state: ClassifyState): String = when (state) {
@@ -102,16 +92,6 @@ class ClassifyActivity : ScreenActivity<ClassifyState>(R.layout.classify) {
         ClassifyState.Idle -> getString(
             if (chosenArtifact() == null) R.string.no_artifacts else R.string.classify_hint,
         )
-    }
-
-    private fun row(parent: LinearLayout, prediction: Prediction, label: String): View {
-        val row = layoutInflater.inflate(R.layout.prediction, parent, false)
-        val percent = 100 * prediction.probability
-        row.contentDescription = getString(R.string.prediction, label, percent)
-        row.findViewById<TextView>(R.id.label).text = label
-        row.findViewById<TextView>(R.id.probability).text = getString(R.string.percent, percent)
-        row.findViewById<ProgressBar>(R.id.bar).progress = (10 * percent).toInt()
-        return row
     }
 
     private companion object {
@@ -129,6 +109,7 @@ private fun sampleImage(artifact: Artifact): ByteArray {
 
 private fun classified(app: SampleApplication, artifact: Artifact, image: RgbImage): ClassifyState {
     val preprocessing = Preprocessing(artifact.manifest.input)
+    val output = artifact.manifest.logits()
     return app.loader.load(artifact, defaultThreads()).use { classifier ->
         val input = preprocessing.allocate()
         val start = System.nanoTime()
@@ -136,12 +117,11 @@ private fun classified(app: SampleApplication, artifact: Artifact, image: RgbIma
         val prepared = System.nanoTime()
         val logits = classifier.run(input)
         val executed = System.nanoTime()
-        val predictions = topClasses(logits, artifact.manifest.output)
+        val predictions = topClasses(logits, output)
         val end = System.nanoTime()
         ClassifyState.Done(
             image = image,
-            predictions = predictions,
-            labels = predictions.map { artifact.label(it.index) },
+            predictions = predictions.map { Named(artifact.label(it.index), it.probability) },
             times = listOf(prepared - start, executed - prepared, end - executed).map { it / 1e6 },
         )
     }

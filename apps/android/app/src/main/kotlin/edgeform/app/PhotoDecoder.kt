@@ -52,8 +52,8 @@ private fun unreadable(why: String) =
 /** A picture for the screen. */
 fun RgbImage.toBitmap(): Bitmap {
     val pixels = IntArray(width * height) { index ->
-        val (red, green, blue) = List(3) { bytes[3 * index + it].toInt() and 0xff }
-        (0xff shl 24) or (red shl 16) or (green shl 8) or blue
+        fun channel(number: Int) = bytes[3 * index + number].toInt() and 0xff
+        (0xff shl 24) or (channel(0) shl 16) or (channel(1) shl 8) or channel(2)
     }
     return Bitmap.createBitmap(pixels, width, height, Bitmap.Config.ARGB_8888)
 }

@@ -15,6 +15,7 @@ data class Problem(val what: String, val remedy: String, val debug: String? = nu
         fun of(error: Throwable): Problem = when (error) {
             is ArtifactException -> Problem(error.what, error.remedy)
             is ClassifierException -> Problem(error.what, error.remedy, error.cause?.toString())
+            is CameraException -> Problem(error.what, error.remedy)
             is OutOfMemoryError ->
                 Problem("The app ran out of memory.", "Use a smaller image or a smaller model.")
 

@@ -21,6 +21,7 @@ abstract class ScreenActivity<S : Any>(private val layout: Int) : Activity() {
         setContentView(R.layout.screen)
         layoutInflater.inflate(layout, findViewById<LinearLayout>(R.id.content))
         tab(R.id.tab_classify, ClassifyActivity::class.java)
+        tab(R.id.tab_camera, CameraActivity::class.java)
         tab(R.id.tab_self_test, SelfTestActivity::class.java)
         tab(R.id.tab_benchmark, BenchmarkActivity::class.java)
     }

@@ -106,14 +106,16 @@ class SelfTestActivity : ScreenActivity<SelfTestState>(R.layout.self_test) {
         }
     }
 
-    private fun figures(head: Agreement, mark: PassMark): String =
-        if (head.judgesTop1(mark)) {
-            getString(R.string.self_test_result, head.sqnrDb, mark.sqnrDb, head.top1, mark.top1)
+    private fun figures(head: Agreement, mark: PassMark): String {
+        val decibels = getString(R.string.self_test_decibels, head.sqnrDb, mark.sqnrDb)
+        val classes = head.classes ?: return decibels
+        val top1 = if (classes.judged(mark)) {
+            getString(R.string.self_test_top1, classes.top1, mark.top1)
         } else {
-            getString(
-                R.string.self_test_one_class, head.sqnrDb, mark.sqnrDb, head.top1, head.constantAgreement,
-            )
+            getString(R.string.self_test_one_class, classes.top1, classes.constant)
         }
+        return "$decibels, $top1"
+    }
 }
 
 private fun testAll(

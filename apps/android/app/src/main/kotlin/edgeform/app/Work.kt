@@ -2,6 +2,7 @@ package edgeform.app
 
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicBoolean
+import java.util.concurrent.atomic.AtomicReference
 
 /** What a running job may do: publish a state, and ask whether it was cancelled. */
 class Progress<S>(val publish: (S) -> Unit, val cancelled: () -> Boolean)
@@ -22,6 +23,7 @@ class Work<S : Any>(
     var running = false
         private set
     private var listener: ((S) -> Unit)? = null
+    private val newest = AtomicReference<S?>() // published, not shown yet
     private var cancelled = AtomicBoolean()
 
     /** Calls [listener] with the state, now and whenever it changes, until [leave]. */
@@ -41,7 +43,7 @@ class Work<S : Any>(
         val stop = AtomicBoolean().also { cancelled = it }
         background.execute {
             val last = try {
-                job(Progress({ main.execute { show(it) } }, stop::get))
+                job(Progress(::publish, stop::get))
             } catch (error: Exception) {
                 failed(Problem.of(error))
             } catch (error: OutOfMemoryError) {
@@ -56,6 +58,11 @@ class Work<S : Any>(
 
     /** Asks the job to end; it does at its next look. */
     fun cancel() = cancelled.set(true)
+
+    /** Shows the newest state; what came while the screen was busy with another is passed over. */
+    private fun publish(next: S) {
+        if (newest.getAndSet(next) == null) main.execute { newest.getAndSet(null)?.let(::show) }
+    }
 
     private fun show(next: S) {
         state = next

@@ -19,6 +19,9 @@ class TestApplication : SampleApplication() {
     val standIn = StandIn()
     override val runtime: ClassifierLoader get() = standIn
 
+    var standInCamera: FrameSource? = null
+    override fun openCamera(): FrameSource = checkNotNull(standInCamera) { "the test has no camera" }
+
     /** Without the artifact in the app's assets: the system's have none. */
     override val store by lazy {
         ArtifactStore(Resources.getSystem().assets, filesDir) { getExternalFilesDir(null) }

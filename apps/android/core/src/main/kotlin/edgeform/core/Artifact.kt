@@ -70,7 +70,7 @@ class Artifact private constructor(
                 manifest,
                 model,
                 entry.sha256,
-                if (labels == null) emptyList() else readLabels(labels, manifest.output.classes),
+                if (labels == null) emptyList() else readLabels(labels, manifest.logits().classes),
             )
         }
 

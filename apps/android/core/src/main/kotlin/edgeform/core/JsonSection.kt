@@ -39,6 +39,13 @@ internal class JsonSection(private val content: JSONObject, private val path: St
     /** A whole number from 1 to [LARGEST_SIZE]. */
     fun size(name: String): Int = whole(value(name), name, 1..LARGEST_SIZE).toInt()
 
+    /** One whole number or more from 1 to [LARGEST_SIZE]. */
+    fun sizes(name: String): IntArray {
+        val count = typed<JSONArray>(name, "a list").length()
+        if (count == 0) throw MalformedJson("$path$name is empty")
+        return sizes(name, count)
+    }
+
     /** Exactly [count] whole numbers from 1 to [LARGEST_SIZE]. */
     fun sizes(name: String, count: Int): IntArray {
         val values = list(name, count)

@@ -6,17 +6,17 @@ import kotlin.math.exp
 data class Prediction(val index: Int, val probability: Double)
 
 /**
- * The most probable classes of the first image, best first. [logits]: rows x [OutputContract.classes],
+ * The most probable classes of the first image, best first. [logits]: rows x [LogitsContract.classes],
  * the first head's rows before the second's; two heads are averaged.
  */
-fun topClasses(logits: FloatArray, output: OutputContract, count: Int = 5): List<Prediction> {
+fun topClasses(logits: FloatArray, output: LogitsContract, count: Int = 5): List<Prediction> {
     val probabilities = softmax(firstImage(logits, output))
     return probabilities.indices.sortedByDescending { probabilities[it] }
         .take(count)
         .map { Prediction(it, probabilities[it]) }
 }
 
-private fun firstImage(logits: FloatArray, output: OutputContract): DoubleArray {
+private fun firstImage(logits: FloatArray, output: LogitsContract): DoubleArray {
     val head = output.batch * output.classes
     return DoubleArray(output.classes) { index ->
         var sum = 0.0

@@ -24,17 +24,32 @@ class InputContract(
     val elements: Int = shape.fold(1, Int::times)
 }
 
+/** What the model gives: its outputs, one after the other. */
+sealed interface OutputContract {
+    /** Numbers in all of them. */
+    val elements: Int
+}
+
 /** [heads] outputs, each of [batch] x [classes] logits. */
-data class OutputContract(val batch: Int, val classes: Int, val heads: Int) {
-    val rows: Int get() = batch * heads
-    val elements: Int get() = rows * classes
+data class LogitsContract(val batch: Int, val classes: Int, val heads: Int) : OutputContract {
+    override val elements: Int get() = batch * heads * classes
+}
+
+/** An output by its name. */
+data class TensorContract(val name: String, val shape: List<Int>) {
+    val elements: Int get() = shape.fold(1, Int::times)
+}
+
+/** Outputs that are no logits of classes: they can be compared and timed, and name no class. */
+data class TensorsContract(val tensors: List<TensorContract>) : OutputContract {
+    override val elements: Int get() = tensors.sumOf { it.elements }
 }
 
 /** A file of the artifact, its path relative to the manifest. */
 data class FileEntry(val path: String, val bytes: Long, val sha256: String, val deploy: Boolean)
 
-/** The pass mark of the self-test: over all samples, and as a share of them. */
-data class PassMark(val sqnrDb: Double, val top1: Double)
+/** The pass mark of the self-test: over all samples, and as a share of them; null without classes. */
+data class PassMark(val sqnrDb: Double, val top1: Double?)
 
 /** What an app needs of `manifest.json`; other fields are ignored. */
 class Manifest(
@@ -48,6 +63,12 @@ class Manifest(
     val passMark: PassMark,
     val files: List<FileEntry>,
 ) {
+    /** What classifying needs of the output. Throws [ArtifactException] where it has no classes. */
+    fun logits(): LogitsContract = output as? LogitsContract ?: throw ArtifactException(
+        "$name gives tensors, not logits of classes: it does not classify.",
+        "Choose another artifact, or use this one in the self-test and the benchmark.",
+    )
+
     companion object {
         /** Reads the text of a manifest. Throws [ArtifactException] that names the field. */
         fun parse(text: String): Manifest = try {
@@ -74,7 +95,7 @@ class Manifest(
         private fun read(root: JsonSection): Manifest {
             val input = readInput(root.section("input"))
             val output = readOutput(root.section("output"))
-            if (output.batch != input.shape[0]) {
+            if (output is LogitsContract && output.batch != input.shape[0]) {
                 throw MalformedJson("output.shape has another batch than input.shape")
             }
             val selfTest = root.section("selftest")
@@ -86,7 +107,10 @@ class Manifest(
                 input = input,
                 output = output,
                 goldenSamples = root.section("golden").size("samples"),
-                passMark = PassMark(selfTest.number("sqnr_db"), selfTest.number("top1")),
+                passMark = PassMark(
+                    selfTest.number("sqnr_db"),
+                    if (output is LogitsContract) selfTest.number("top1") else null,
+                ),
                 files = root.sections("files").map(::readFile),
             )
         }
@@ -120,12 +144,25 @@ class Manifest(
             )
         }
 
-        private fun readOutput(output: JsonSection): OutputContract {
-            output.choice("kind", "logits")
+        private fun readOutput(output: JsonSection): OutputContract =
+            if (output.choice("kind", "logits", "tensors") == "logits") readLogits(output) else readTensors(output)
+
+        private fun readTensors(output: JsonSection): TensorsContract {
+            val tensors = output.sections("tensors").map { TensorContract(it.text("name"), it.sizes("shape").toList()) }
+            if (tensors.isEmpty()) throw MalformedJson("output.tensors is empty")
+            val sizes = tensors.map { it.shape.fold(1L, ::bounded) }
+            checkNumbers("output.tensors", sizes.sum())
+            return TensorsContract(tensors)
+        }
+
+        /** A product that stays too large once it is, without an overflow. */
+        private fun bounded(product: Long, side: Int): Long = minOf(product * side, MOST_NUMBERS + 1)
+
+        private fun readLogits(output: JsonSection): LogitsContract {
             val (batch, classes) = output.sizes("shape", 2)
             val heads = if (output.choice("heads", "mean", "both") == "both") 2 else 1
             checkNumbers("output.shape", heads.toLong() * batch * classes)
-            return OutputContract(batch, classes, heads)
+            return LogitsContract(batch, classes, heads)
         }
 
         private fun checkNumbers(name: String, count: Long) {

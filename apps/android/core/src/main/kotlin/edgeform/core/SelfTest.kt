@@ -6,20 +6,24 @@ private const val IDENTICAL_DB = 200.0 // of equal logits; float32 reaches about
 private const val BUILD = "Build the artifact again, with samples that differ."
 
 /**
- * How far one head's logits on the phone are from the expected ones, over all images. [sqnrDb]
- * weighs the error against what differs between images: an answer that is always the same reaches
- * 0 dB at best. [constantAgreement]: the [top1] of an answer that is always the commonest class.
+ * How far one head's logits, or one tensor, on the phone are from the expected ones, over all images.
+ * [sqnrDb] weighs the error against what differs between images: an answer that is always the same
+ * reaches 0 dB at best. [classes] is null where there are none.
  */
-data class Agreement(val sqnrDb: Double, val top1: Double, val constantAgreement: Double) {
-    /** Whether [top1] says anything: a constant answer does not reach the mark. */
-    fun judgesTop1(mark: PassMark): Boolean = constantAgreement < mark.top1
+data class Agreement(val sqnrDb: Double, val classes: ClassAgreement?) {
+    fun passes(mark: PassMark): Boolean = sqnrDb >= mark.sqnrDb && (classes == null || classes.passes(mark))
+}
 
-    fun passes(mark: PassMark): Boolean =
-        sqnrDb >= mark.sqnrDb && (top1 >= mark.top1 || !judgesTop1(mark))
+/** [constant]: the [top1] of an answer that is always the commonest class. */
+data class ClassAgreement(val top1: Double, val constant: Double) {
+    /** Whether [top1] says anything: a constant answer does not reach the mark. */
+    fun judged(mark: PassMark): Boolean = mark.top1 != null && constant < mark.top1
+
+    fun passes(mark: PassMark): Boolean = !judged(mark) || mark.top1 == null || top1 >= mark.top1
 }
 
 /**
- * Compares logits, one array a sample as [Classifier.run] gives it, and tells of each head. Throws
+ * Compares logits, one array a sample as [Classifier.run] gives it, and tells of each head or tensor. Throws
  * [ArtifactException] for what cannot be judged: other sizes, NaN, fewer than two images or images
  * whose expected logits are all the same.
  */
@@ -30,13 +34,21 @@ fun compare(expected: List<FloatArray>, actual: List<FloatArray>, output: Output
     if (!(expected + actual).all { it.all(Float::isFinite) }) {
         throw ArtifactException("There are NaN or infinite logits.", BUILD)
     }
-    return List(output.heads) { head ->
-        compareHead(rows(expected, output, head), rows(actual, output, head))
+    return when (output) {
+        is LogitsContract -> List(output.heads) { head ->
+            val (wanted, got) = listOf(expected, actual).map { rows(it, output, head) }
+            Agreement(sqnrDb(wanted, got), classAgreement(wanted, got))
+        }
+
+        is TensorsContract -> output.tensors.indices.map { number ->
+            val (wanted, got) = listOf(expected, actual).map { rows(it, output, number) }
+            Agreement(sqnrDb(wanted, got), classes = null)
+        }
     }
 }
 
 /** A head's logits of each image of each sample. */
-private fun rows(samples: List<FloatArray>, output: OutputContract, head: Int): List<FloatArray> =
+private fun rows(samples: List<FloatArray>, output: LogitsContract, head: Int): List<FloatArray> =
     samples.flatMap { logits ->
         List(output.batch) { image ->
             val start = (head * output.batch + image) * output.classes
@@ -44,7 +56,13 @@ private fun rows(samples: List<FloatArray>, output: OutputContract, head: Int): 
         }
     }
 
-private fun compareHead(expected: List<FloatArray>, actual: List<FloatArray>): Agreement {
+/** One tensor of each sample. */
+private fun rows(samples: List<FloatArray>, output: TensorsContract, number: Int): List<FloatArray> {
+    val start = output.tensors.take(number).sumOf { it.elements }
+    return samples.map { it.copyOfRange(start, start + output.tensors[number].elements) }
+}
+
+private fun sqnrDb(expected: List<FloatArray>, actual: List<FloatArray>): Double {
     var signal = 0.0
     var noise = 0.0
     for (index in expected.firstOrNull()?.indices ?: IntRange.EMPTY) {
@@ -57,12 +75,15 @@ private fun compareHead(expected: List<FloatArray>, actual: List<FloatArray>): A
     if (signal == 0.0) { // of fewer than two images, too
         throw ArtifactException("These inputs do not tell: their expected logits do not differ.", BUILD)
     }
+    return if (noise == 0.0) IDENTICAL_DB else minOf(IDENTICAL_DB, 10 * log10(signal / noise))
+}
+
+private fun classAgreement(expected: List<FloatArray>, actual: List<FloatArray>): ClassAgreement {
     val classes = expected.map(::largest)
     val commonest = classes.groupingBy { it }.eachCount().values.max()
-    return Agreement(
-        sqnrDb = if (noise == 0.0) IDENTICAL_DB else minOf(IDENTICAL_DB, 10 * log10(signal / noise)),
+    return ClassAgreement(
         top1 = classes.zip(actual).count { (wanted, got) -> wanted == largest(got) } / classes.size.toDouble(),
-        constantAgreement = commonest / classes.size.toDouble(),
+        constant = commonest / classes.size.toDouble(),
     )
 }
 

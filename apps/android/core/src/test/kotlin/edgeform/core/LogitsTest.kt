@@ -9,7 +9,7 @@ class LogitsTest {
         val cases = Golden.list("top_classes.json")
         assertEquals(4, cases.size)
         for (case in cases) {
-            val output = OutputContract(case.getInt("batch"), case.getInt("classes"), case.getInt("heads"))
+            val output = LogitsContract(case.getInt("batch"), case.getInt("classes"), case.getInt("heads"))
             val found = topClasses(case.getJSONArray("logits").floats(), output)
             val indices = case.getJSONArray("indices")
             assertEquals(List(indices.length()) { indices.getInt(it) }, found.map { it.index })

@@ -25,7 +25,7 @@ class ManifestTest {
         assertEquals("xnnpack", manifest.target)
         assertArrayEquals(intArrayOf(1, 3, 64, 64), manifest.input.shape)
         assertEquals(Resize(64, Interpolation.BILINEAR, 64, 64), manifest.input.resize)
-        assertEquals(OutputContract(batch = 1, classes = 10, heads = 1), manifest.output)
+        assertEquals(LogitsContract(batch = 1, classes = 10, heads = 1), manifest.output)
         assertEquals(written.getJSONObject("golden").getInt("samples"), manifest.goldenSamples)
         assertEquals(written.getJSONArray("files").length(), manifest.files.size)
         assertTrue(manifest.files.any { it.path == "model.pte" && it.deploy })
@@ -67,6 +67,34 @@ class ManifestTest {
         }
         assertTrue("output.shape[1]" in refusal(classes))
         assertTrue("batch" in refusal(shape(2, 3, 64, 64)))
+    }
+
+    private fun tensors(vararg shapes: List<Any>) = changed {
+        val listed = shapes.mapIndexed { number, shape -> JSONObject().put("name", "t$number").put("shape", JSONArray(shape)) }
+        it.put("output", JSONObject().put("kind", "tensors").put("tensors", JSONArray(listed)))
+        it.put("selftest", JSONObject().put("sqnr_db", 40))
+    }
+
+    @Test
+    fun `takes tensors that are no logits, which do not classify`() {
+        val manifest = Manifest.parse(tensors(listOf(1, 4), listOf(1, 2, 3), listOf(7)))
+        val shapes = listOf(listOf(1, 4), listOf(1, 2, 3), listOf(7))
+        val wanted = shapes.mapIndexed { number, shape -> TensorContract("t$number", shape) }
+        assertEquals(TensorsContract(wanted), manifest.output)
+        assertEquals(4 + 6 + 7, manifest.output.elements)
+        assertEquals(PassMark(40.0, null), manifest.passMark)
+        val refused = assertThrows(ArtifactException::class.java) { manifest.logits() }
+        assertTrue("does not classify" in refused.what)
+    }
+
+    @Test
+    fun `refuses tensors without a shape, or larger than a buffer`() {
+        assertTrue("output.tensors is empty" in refusal(tensors()))
+        assertTrue("output.tensors[1].shape is empty" in refusal(tensors(listOf(1), emptyList())))
+        assertTrue("output.tensors[0].shape[1]" in refusal(tensors(listOf(1, "4"))))
+        val large = List(12) { 32768 }
+        assertTrue("output.tensors has more than" in refusal(tensors(large)))
+        assertTrue("output.tensors has more than" in refusal(tensors(listOf(8192, 8192), listOf(1))))
     }
 
     @Test

@@ -11,7 +11,7 @@ class SelfTestTest {
     private val cases = Golden.list("agreement.json")
 
     private fun found(case: JSONObject): List<Agreement> {
-        val output = OutputContract(case.getInt("batch"), case.getInt("classes"), case.getInt("heads"))
+        val output = LogitsContract(case.getInt("batch"), case.getInt("classes"), case.getInt("heads"))
         val (expected, actual) = listOf("expected", "actual").map { name ->
             val samples = case.getJSONArray(name)
             List(samples.length()) { logits(samples.getJSONArray(it)) }
@@ -33,9 +33,9 @@ class SelfTestTest {
             assertEquals(wanted.size, heads.size)
             for ((want, head) in wanted.zip(heads)) {
                 assertEquals(want.getDouble("sqnr_db"), head.sqnrDb, 1e-9)
-                assertEquals(want.getDouble("top1"), head.top1, 1e-12)
-                assertEquals(want.getDouble("constant_agreement"), head.constantAgreement, 1e-12)
-                assertEquals(want.getBoolean("judged"), head.judgesTop1(mark))
+                assertEquals(want.getDouble("top1"), head.classes!!.top1, 1e-12)
+                assertEquals(want.getDouble("constant_agreement"), head.classes!!.constant, 1e-12)
+                assertEquals(want.getBoolean("judged"), head.classes!!.judged(mark))
                 assertEquals(want.getBoolean("passes"), head.passes(mark))
             }
         }
@@ -53,7 +53,7 @@ class SelfTestTest {
 
     @Test
     fun `logits of another size are refused`() {
-        val output = OutputContract(batch = 1, classes = 2, heads = 1)
+        val output = LogitsContract(batch = 1, classes = 2, heads = 1)
         val fine = listOf(floatArrayOf(1f, 2f), floatArrayOf(2f, 1f))
         for (other in listOf(fine.take(1), fine + fine, fine.map { it.copyOf(1) })) {
             val error = assertThrows(ArtifactException::class.java) { compare(fine, other, output) }
@@ -64,9 +64,22 @@ class SelfTestTest {
     @Test
     fun `the pass mark needs both figures`() {
         val mark = PassMark(sqnrDb = 40.0, top1 = 0.9)
-        assertTrue(Agreement(40.0, 0.9, 0.2).passes(mark))
-        assertTrue(!Agreement(39.9, 1.0, 0.2).passes(mark))
-        assertTrue(!Agreement(99.0, 0.89, 0.2).passes(mark))
-        assertTrue(Agreement(99.0, 0.89, 0.9).passes(mark))
+        fun found(sqnrDb: Double, top1: Double, constant: Double) = Agreement(sqnrDb, ClassAgreement(top1, constant))
+        assertTrue(found(40.0, 0.9, 0.2).passes(mark))
+        assertTrue(!found(39.9, 1.0, 0.2).passes(mark))
+        assertTrue(!found(99.0, 0.89, 0.2).passes(mark))
+        assertTrue(found(99.0, 0.89, 0.9).passes(mark))
+    }
+
+    @Test
+    fun `each tensor is judged on its own, without classes`() {
+        val output = TensorsContract(listOf(TensorContract("a", listOf(1, 2)), TensorContract("b", listOf(1))))
+        val expected = listOf(floatArrayOf(1f, 0f, 5f), floatArrayOf(3f, 0f, 7f))
+        val actual = listOf(floatArrayOf(1.1f, 0f, 5f), floatArrayOf(3.1f, 0f, 7f))
+        val (first, second) = compare(expected, actual, output)
+        assertEquals(20.0, first.sqnrDb, 1e-4) // 2 / 0.02
+        assertEquals(Agreement(200.0, classes = null), second)
+        val mark = PassMark(sqnrDb = 40.0, top1 = null)
+        assertEquals(listOf(false, true), listOf(first, second).map { it.passes(mark) })
     }
 }
