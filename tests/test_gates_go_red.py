@@ -60,7 +60,8 @@ def judged(
     delegation: Delegation = WHOLE,
     absent: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[ParityReport, tuple[str, ...]]:
-    return judge(manifest, "host", "made up", logits, absent, delegation)
+    own = all_targets()[manifest.target.name].runner
+    return judge(manifest, own, "made up", logits, absent, delegation)
 
 
 def failed(report: ParityReport) -> set[str]:
