@@ -46,7 +46,7 @@ runner-arm64: install
 	$(BIN)/python -m export_targets.runners.bridges.cpp_build arm64
 
 android-test: install
-	@echo "Compiling and testing the Android app without its SDK: 1 minute, the first time 3 and 0.5 GB in Maven's folder."
+	@echo "Compiling and testing the Android app without its SDK: 3 minutes, the first time 5 and 0.5 GB in Maven's folder."
 	$(BIN)/python -m pytest tests/apps/test_android*.py
 
 ios-test: install

@@ -68,8 +68,9 @@ class ModelSpec:
     key to the published one. ``family`` names the file in ``edge_models/edge`` that makes the edge
     form. ``labels`` are the class names, where they are fixed; ``float_rules`` what INT8 leaves
     float in this model on every target. ``embedded`` is a file in ``edge_models/weights`` for
-    models whose trained weights ship with the package; ``two_heads`` says that ``build`` gives a
-    module with two outputs.
+    models whose trained weights ship with the package; ``digits`` says that scikit-learn's digits
+    are the model's own images, to calibrate and to judge on; ``two_heads`` says that ``build``
+    gives a module with two outputs.
     """
 
     name: str
@@ -82,4 +83,5 @@ class ModelSpec:
     labels: tuple[str, ...] = ()
     float_rules: tuple[FloatRule, ...] = ()
     embedded: str | None = None
+    digits: bool = False
     two_heads: bool = False

@@ -136,7 +136,7 @@ def resolve(request: BuildRequest) -> Plan:
             f"A batch of {request.batch} at {height}x{width} is too large.",
             f"Batch x height x width is at most {MAX_PIXELS}.",
         )
-    if recipe.needs_calibration and request.calibration is None and spec.embedded is None:
+    if recipe.needs_calibration and request.calibration is None and not spec.digits:
         raise InputError(
             f"The recipe {recipe.name} needs images for calibration.",
             f"Give --calibration DIR, or say --calibration {SYNTHETIC}.",

@@ -78,7 +78,7 @@ def image_sets(
         return ImageSets(_cropped(SYNTHETIC, drawn, spec, wanted), own_images(spec, wanted))
     if source is not None:
         return _from_folder(Path(source), spec, wanted, progress)
-    if spec.embedded is None:
+    if not spec.digits:
         return ImageSets(None, own_images(spec, wanted))
     images, _ = digits("train")
     order = np.random.default_rng(wanted.seed).permutation(len(images))[: wanted.calibration]
@@ -107,7 +107,7 @@ def synthetic(count: int, seed: int) -> tuple[Image.Image, ...]:
 
 def own_images(spec: ModelSpec, wanted: Wanted) -> Images:
     """The golden images that the product has for a model by itself."""
-    if spec.embedded is not None:
+    if spec.digits:
         images, _ = digits("held_out")
         source = "digits of scikit-learn, held-out split"
         return _cropped(source, images[: wanted.golden], spec, wanted)

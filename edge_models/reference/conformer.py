@@ -171,5 +171,6 @@ SPECS = (
         float_rules=FLOAT_RULES,
         two_heads=True,
         embedded="digits_conformer.safetensors",
+        digits=True,
     ),
 )

@@ -119,5 +119,6 @@ SPECS = (
         input=DIGITS_INPUT,
         labels=DIGITS_LABELS,
         embedded="digits_cotnet_simple.safetensors",
+        digits=True,
     ),
 )

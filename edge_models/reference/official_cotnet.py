@@ -253,5 +253,6 @@ SPECS = (
         input=DIGITS_INPUT,
         labels=DIGITS_LABELS,
         embedded="digits_cotnet.safetensors",
+        digits=True,
     ),
 )

@@ -26,7 +26,7 @@ def published_form(artifact: Artifact, reporter: Reporter) -> Path:
         return out
     batch, _, height, width = manifest.input.shape
     labels = artifact.path(artifacts.LABELS) if artifact.lists(artifacts.LABELS) else None
-    own_images = model_spec(manifest.model.name).embedded is not None
+    own_images = model_spec(manifest.model.name).digits
     if not own_images and manifest.calibration is not None:
         reporter.note(
             "The baseline takes its INT8 ranges from synthetic images: for its speed only."

@@ -172,7 +172,7 @@ def _judged(
     """What each program answered to the chunks, and whether Ctrl-C came before their end."""
     tallies = {name: Tally() for name in run}
     try:
-        with reporter.steps(f"Images through {len(run)} programs", count * len(run)) as advance:
+        with reporter.steps(f"Images x {len(run)} programs", count * len(run)) as advance:
             for pixels, classes in images:
                 judge(run, pixels, classes, tallies, advance)
     except KeyboardInterrupt:
