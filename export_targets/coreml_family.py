@@ -54,7 +54,7 @@ EXACT_GATE = Gate(min_sqnr_db=60.0, min_top1_agreement=1.0)
 
 def _weights_gates(min_sqnr_db: float, min_top1_agreement: float) -> Gates:
     gate = Gate(min_sqnr_db=min_sqnr_db, min_top1_agreement=min_top1_agreement)
-    return Gates(EDGE_GATE, gate, FP16_LOWER_GATE, gate, exact=EXACT_GATE)
+    return Gates(EDGE_GATE, gate, FP16_LOWER_GATE, gate, others={"exact": EXACT_GATE})
 
 
 # Compressed weights change the network itself. The trained official CoTNet for digits has 49, 37

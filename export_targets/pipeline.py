@@ -91,7 +91,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
             write_golden(folder, pixels, given, logits, labels)
             stayed_float = represented.float_modules + lowered.float_modules
-            manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden)
+            manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden, logits)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
             problems: tuple[str, ...] = ()
@@ -180,14 +180,15 @@ def _with_weights(
 def _saved_logits(
     plan: Plan, folder: Path, inputs: Tensor, failed: Path, reporter: Reporter
 ) -> dict[str, Tensor]:
-    """Of the saved file on the target's runner, and on its exact one where a gate asks for it. A
+    """Of the saved file on the target's runner, and on its others where a gate asks for them. A
     file that does not run is left in ``failed``.
     """
-    names = {"file": plan.target.runner}
-    if plan.target.gates[plan.recipe.name].exact is not None:
-        names["exact"] = plan.target.exact_runner
+    others = plan.target.gates[plan.recipe.name].others
     logits = {}
-    for program, name in names.items():
+    for program, name in {
+        "file": plan.target.runner,
+        **{program: plan.target.other_runners[program] for program in others},
+    }.items():
         runner = runner_named(name, plan.target.name)
         with reporter.steps(f"Saved file on the runner {name}", len(inputs)) as advance:
             try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Gates:
     """What each hop must reach for one recipe; ``quantize`` only where the recipe changes the
-    program's numbers, ``exact`` where the saved file is also run without rounding its results,
+    program's numbers, ``others`` of the saved file under another arithmetic by its name,
     ``device`` only where other runners than the target's own execute its files.
     """
 
@@ -36,7 +36,15 @@ class Gates:
     lower: Gate
     chain: Gate
     device: Gate | None = None
-    exact: Gate | None = None
+    others: Mapping[str, Gate] = field(default_factory=dict)
+
+    @property
+    def self_test(self) -> Gate:
+        """The pass mark of an app's self-test, which compares the same file on two devices: the
+        device gate; where no other runtime was ever seen, what the file may differ by from its
+        graph.
+        """
+        return self.device or self.lower
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,11 @@ class Target:
     ``file`` is the model's name in the artifact. ``gates`` has an entry for each recipe that the
     target can do. ``lowering`` names the module in ``export_targets/lowering`` with this target's
     ``quantizer``, ``lower`` and ``inspect``: it imports the compilers, and is imported when one of
-    them is called. ``runner`` names the runner that verifies the saved file, ``exact_runner`` the
-    one that rounds no result, for gates that ask for it; ``packages`` the backends that lowering
-    imports; ``options`` what else can be chosen: the values of each option by its name, the default
-    first; ``excluded`` which of them (recipe, option, value) do not go together; ``int8_operators``
-    says what INT8 is for here.
+    them is called. ``runner`` names the runner that verifies the saved file, ``other_runners``
+    those with another arithmetic, by the names that gates ask for; ``packages`` the backends that
+    lowering imports; ``options`` what else can be chosen: the values of each option by its name,
+    the default first; ``excluded`` which of them (recipe, option, value) do not go together;
+    ``int8_operators`` says what INT8 is for here.
     """
 
     name: str
@@ -104,7 +112,7 @@ class Target:
     packages: tuple[str, ...] = ("executorch",)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     excluded: tuple[tuple[str, str, str], ...] = ()
-    exact_runner: str = ""
+    other_runners: Mapping[str, str] = field(default_factory=dict)
     int8_operators: str = ""
 
     def quantizer(self, recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":

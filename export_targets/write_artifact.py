@@ -1,6 +1,7 @@
 """The contents of an artifact folder: golden files, evidence, and the manifest that lists them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from io import BytesIO
@@ -18,6 +19,7 @@ from export_targets.artifact import manifest
 from export_targets.artifact.manifest import FloatModule, Manifest
 from export_targets.plan import Plan
 from export_targets.prove.layer_errors import LayerError, write_layer_errors
+from export_targets.prove.self_test import self_test
 from export_targets.target import DelegatedOperator, Lowered
 from quantize.calibration import Images, ImageSets
 
@@ -78,9 +80,10 @@ def describe(
     lowered: Lowered,
     stayed_float: tuple[FloatModule, ...],
     golden: Tensor,
+    logits: Mapping[str, Tensor],
 ) -> Manifest:
-    """The manifest of a folder whose other files are written."""
-    request, spec, gates = plan.request, plan.spec, plan.target.gates[plan.recipe.name]
+    """The manifest of a folder whose other files are written; ``logits`` of the saved file."""
+    request, spec = plan.request, plan.spec
     return Manifest(
         name=plan.name,
         form=request.form,
@@ -111,9 +114,7 @@ def describe(
         delegation=lowered.delegation,
         calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,
         golden=manifest.GoldenSection(samples=len(golden), source=images.golden.source),
-        selftest=manifest.SelfTest(
-            sqnr_db=gates.lower.min_sqnr_db, top1=gates.lower.min_top1_agreement
-        ),
+        selftest=self_test(plan.target.gates[plan.recipe.name], logits),
         files=artifact.file_entries(folder, (plan.target.file, artifact.LABELS)),
         toolchain=manifest.toolchain(plan.target.packages),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -169,7 +169,10 @@ def runner_here(monkeypatch: pytest.MonkeyPatch) -> None:
         return torch.stack([forward(sample) for sample in inputs])
 
     monkeypatch.setitem(all_runners(), "host", replace(host.RUNNER, run=run))
-    tables = (interpreter.INTERPRETERS, interpreter.EXACT_INTERPRETERS)
+    tables = (
+        *(interpreter.INTERPRETERS, interpreter.EXACT_INTERPRETERS),
+        *(interpreter.TOWARD_ZERO, interpreter.FLUSHED),
+    )
     for runner, table in zip(interpreter.RUNNER, tables, strict=True):
         changed = replace(runner, run=partial(interpret, table))
         monkeypatch.setitem(all_runners(), runner.name, changed)

@@ -17,7 +17,8 @@ from export_targets.target import Gates, all_targets, recipes_of
 from tests.export_targets.made_up import made_up_manifest
 
 WHOLE = Delegation(delegates=1, delegated_ops=9, undelegated={}, fallen=())
-PROGRAMS = ("reference", "edge", "quantized", "exact", "file")
+OTHERS = ("exact", "toward_zero", "flushed")  # the saved file under another arithmetic
+PROGRAMS = ("reference", "edge", "quantized", *OTHERS, "file")
 PAIRS = [(target.name, name) for target in all_targets().values() for name in recipes_of(target)]
 MANIFESTS = {
     f"{target}-{recipe}": made_up_manifest(recipe=recipe, target={"name": target, "options": {}})
@@ -59,7 +60,8 @@ def judged(
     delegation: Delegation = WHOLE,
     absent: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[ParityReport, tuple[str, ...]]:
-    return judge(manifest, "host", "made up", logits, absent, delegation)
+    own = all_targets()[manifest.target.name].runner
+    return judge(manifest, own, "made up", logits, absent, delegation)
 
 
 def failed(report: ParityReport) -> set[str]:
@@ -134,7 +136,7 @@ def test_each_head_is_judged_on_its_own() -> None:
 
 def test_what_the_precision_costs_names_a_recipe_that_loses_less() -> None:
     logits = same_logits()
-    for program in ("quantized", "exact", "file"):
+    for program in ("quantized", *OTHERS, "file"):
         logits[program] = logits[program].roll(1, -1)
     problems = judged(made_up_manifest(recipe="int8"), logits)[1]
     assert len(problems) == 2

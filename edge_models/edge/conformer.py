@@ -16,9 +16,12 @@ from edge_models.edge.folding import (
     scaled,
 )
 from edge_models.edge.forms import Forms
+from edge_models.edge.forms.residual import ChainedSum, GatheredSum
 from edge_models.reference import conformer as reference
 from edge_models.reference import conformer_blocks as blocks
 from edge_models.spec import Size
+
+Stream = ChainedSum | GatheredSum
 
 
 class Attention(nn.Module):
@@ -55,9 +58,10 @@ class Block(nn.Module):
         self.fc1 = forms.tokens.linear(fold_norm_affine(source.norm2, affine_of(source.mlp.fc1)))
         self.fc2 = forms.tokens.linear(scaled(affine_of(source.mlp.fc2), scale))
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
-        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+    def forward(self, tokens: Stream) -> Stream:
+        tokens = tokens.settled()
+        tokens = tokens.plus(self.attn(self.norm1(tokens.total)))
+        return tokens.plus(self.fc2(F.gelu(self.fc1(self.norm2(tokens.total)))))
 
 
 class ConvBlock(nn.Module):
@@ -88,7 +92,8 @@ class FCUDown(nn.Module):
 
     before: GELU(LN(pool(W x + b)))
     after:  GELU(LN(W pool(x) + b)): the pool and the 1x1 convolution commute, stride^2 fewer
-    products; W and b are centred, so that the norm's mean over channels is zero.
+    products; W and b are centred, so that the norm's mean over channels is zero. The norm's affine
+    part stands in the norm where its form has a place for it.
     """
 
     gamma: Tensor
@@ -103,6 +108,9 @@ class FCUDown(nn.Module):
         self.project = forms.tokens.linear(projection)
         self.norm = forms.layer_norm(dim, source.ln.eps, centered=True)
         gamma, beta = source.ln.weight.detach().clone(), source.ln.bias.detach().clone()
+        if self.norm.has_affine:
+            self.norm.weight, self.norm.bias = gamma, beta
+            return
         self.register_buffer("gamma", forms.tokens.constant(gamma.view(1, 1, -1)))
         self.register_buffer("beta", forms.tokens.constant(beta.view(1, 1, -1)))
 
@@ -110,7 +118,7 @@ class FCUDown(nn.Module):
         if self.pool is not None:
             x = self.pool(x)
         x = self.norm(self.project(self.tokens.from_map(x)))
-        x = F.gelu(x * self.gamma + self.beta)
+        x = F.gelu(x if self.norm.has_affine else x * self.gamma + self.beta)
         return x if self.scale == 1.0 else x * self.scale
 
 
@@ -126,7 +134,7 @@ class ConvTransBlock(nn.Module):
     ) -> None:
         super().__init__()
         forms = forms or Forms()
-        self.tokens = forms.tokens
+        self.tokens, self.residual = forms.tokens, forms.residual
         stride = source.dw_stride
         cells = source.cnn_block.conv2.stride[0] * stride  # input pixels per token along an axis
         grid = (size[0] // cells, size[1] // cells)
@@ -140,11 +148,16 @@ class ConvTransBlock(nn.Module):
         self.trans_block = Block(source.trans_block, forms)
 
     def forward(self, x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        x, stream = self.advance(x, self.residual(tokens))
+        return x, stream.total
+
+    def advance(self, x: Tensor, tokens: Stream) -> tuple[Tensor, Stream]:
+        """The same with the tokens as a stream of the form."""
         x, middle = self.cnn_block(x)
         down = self.squeeze_block(middle)
-        tokens = self.tokens.concatenate(self.tokens.first(tokens), down) + tokens
+        tokens = tokens.plus(self.tokens.concatenate(self.tokens.first(tokens.total), down))
         tokens = self.trans_block(tokens)
-        x, _ = self.fusion_block(x, self.expand_block(self.tokens.rest(tokens)))
+        x, _ = self.fusion_block(x, self.expand_block(self.tokens.rest(tokens.total)))
         return x, tokens
 
 
@@ -166,7 +179,7 @@ class Conformer(nn.Module):
     ) -> None:
         super().__init__()
         forms = forms or Forms()
-        self.heads, self.tokens = heads, forms.tokens
+        self.heads, self.tokens, self.residual = heads, forms.tokens, forms.residual
         self.stem = forms.stem(fold_batch_norm(source.conv1, source.bn1), source.conv1)
         self.maxpool = source.maxpool
         self.conv_1 = ConvBlock(source.conv_1)
@@ -195,11 +208,13 @@ class Conformer(nn.Module):
         stem = self.maxpool(torch.relu(self.stem(x)))
         x, _ = self.conv_1(stem)
         patches = self.tokens.from_map(self.patch(stem))
-        tokens = self.trans_1(self.tokens.concatenate(self.cls_token, patches))
+        stream = self.residual(self.tokens.concatenate(self.cls_token, patches))
+        stream = self.trans_1(stream)
         for block in self.blocks:
-            x, tokens = block(x, tokens)
+            assert isinstance(block, ConvTransBlock)
+            x, stream = block.advance(x, stream)
         conv_logits = self.conv_head(x.mean(dim=(2, 3), keepdim=True).flatten(1))
-        class_token = self.tokens.as_vector(self.norm(self.tokens.first(tokens)))
+        class_token = self.tokens.as_vector(self.norm(self.tokens.first(stream.total)))
         trans_logits = self.trans_head(class_token)
         if self.heads == "both":
             return conv_logits, trans_logits

@@ -27,7 +27,7 @@ class SingleOutput(nn.Module):
             return logits
         if self.heads == "both":
             return tuple(logits)
-        return sum(logits[1:], logits[0]) / len(logits)
+        return sum(logits[1:], logits[0]) * (1 / len(logits))
 
 
 def stack_heads(output: Tensor | tuple[Tensor, ...] | list[Tensor]) -> Tensor:

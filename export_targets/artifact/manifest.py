@@ -132,7 +132,8 @@ class Undelegated(Section):
 
 
 class Delegation(Section):
-    """What the backend took and what fell out of it.
+    """What the backend took and what fell out of it. ``dispatches`` is how many operators the saved
+    file itself calls, for backends whose speed hangs on it.
 
     ``delegates`` is None where the format has none: a Core ML package does not say which processor
     takes an operator, the device decides that when it loads the model.
@@ -140,6 +141,7 @@ class Delegation(Section):
 
     delegates: int | None
     delegated_ops: int
+    dispatches: int | None = None
     undelegated: dict[str, int]
     fallen: tuple[Undelegated, ...]
 

@@ -9,23 +9,24 @@ import torch
 from torch import Tensor
 
 from export_targets.interpret.refusal import RefusedError
-from export_targets.interpret.vk.execute import Storage, execute
+from export_targets.interpret.vk.execute import execute
 from export_targets.interpret.vk.graph import Graph
 from export_targets.interpret.vk.read import read_delegate
+from export_targets.interpret.vk.rounding import Rounding
 
 
-def run(graph: Graph, sample: Tensor, storage: Storage = "declared") -> Tensor:
+def run(graph: Graph, sample: Tensor, rounding: Rounding = "nearest") -> Tensor:
     """Logits (rows, classes) of one input (B, 3, H, W): the outputs, row by row.
 
     Raises RefusedError.
     """
-    rows = execute(graph, [sample], storage)
+    rows = execute(graph, [sample], rounding)
     if not rows or any(row.dim() != 2 for row in rows):
         raise RefusedError("the model's outputs are not rows of logits")
     return torch.cat(rows)
 
 
-def load(model: Path) -> Callable[[Tensor], Tensor]:
+def load(model: Path, rounding: Rounding = "nearest") -> Callable[[Tensor], Tensor]:
     """A file as a function from one input to its logits; ends the process where it refuses."""
     try:
         graph = read_delegate(model)
@@ -34,7 +35,7 @@ def load(model: Path) -> Callable[[Tensor], Tensor]:
 
     def forward(sample: Tensor) -> Tensor:
         try:
-            return run(graph, sample)
+            return run(graph, sample, rounding)
         except RefusedError as error:
             raise SystemExit(f"refused: {error}") from error
 

@@ -28,8 +28,7 @@ def hop_specs(manifest: Manifest) -> tuple[HopSpec, ...]:
     if gates.quantize is not None:
         specs.append(HopSpec("quantize", "edge", "quantized", gates.quantize))
     lowered = "edge" if gates.quantize is None else "quantized"
-    if gates.exact is not None:
-        specs.append(HopSpec("exact", lowered, "exact", gates.exact))
+    specs += [HopSpec(program, lowered, program, gate) for program, gate in gates.others.items()]
     specs.append(HopSpec("lower", lowered, "file", gates.lower))
     specs.append(HopSpec("chain", "reference", "file", gates.chain))
     if manifest.form == "published":
@@ -63,7 +62,7 @@ def judge(
     specs = [*hop_specs(manifest)]
     if (device := device_hop(manifest, runner)) is not None:
         specs.append(device)
-    runners = {"file": runner, "exact": target_named(manifest.target.name).exact_runner}
+    runners = {"file": runner, **target_named(manifest.target.name).other_runners}
     outputs = {name: _by_output(values, manifest) for name, values in logits.items()}
     hops = tuple(
         _advised(_hop(spec, runners.get(spec.to, "eager"), outputs, absent), manifest)

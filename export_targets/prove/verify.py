@@ -60,9 +60,9 @@ def verify(
         logits, absent = fresh_logits(artifact, normalized, trust_graphs, reporter)
         inputs = programs.given(artifact, read.pixels)
     logits["file"] = saved_logits(artifact, chosen, inputs, reporter)
-    if target.gates[manifest.recipe].exact is not None:
-        exact = runner_named(target.exact_runner, target.name)
-        logits["exact"] = saved_logits(artifact, exact, inputs, reporter)
+    for program in target.gates[manifest.recipe].others:
+        other = runner_named(target.other_runners[program], target.name)
+        logits[program] = saved_logits(artifact, other, inputs, reporter)
     if device_hop(manifest, chosen.name) is not None:
         own = runner_named(target.runner, target.name)
         logits[OWN_RUNNER] = (

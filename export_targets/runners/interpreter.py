@@ -22,6 +22,12 @@ INTERPRETERS = {
 EXACT_INTERPRETERS = {
     ".mlpackage": ("export_targets.interpret.mlpackage_float32", "the Core ML interpreter"),
 }
+TOWARD_ZERO = {
+    "VulkanBackend": ("export_targets.interpret.vulkan_toward_zero", "the Vulkan interpreter"),
+}
+FLUSHED = {
+    "VulkanBackend": ("export_targets.interpret.vulkan_flushed", "the Vulkan interpreter"),
+}
 # A whole process takes about 10 s to start, and the largest model about 1 s an image.
 SECONDS_TO_START, SECONDS_PER_IMAGE = 300, 60
 
@@ -65,6 +71,20 @@ RUNNER = (
         summary="the same without rounding results to float16",
         targets=("coreml",),
         run=partial(interpret, EXACT_INTERPRETERS),
+        untimed=UNTIMED,
+    ),
+    Runner(
+        name="interpreter_toward_zero",
+        summary="the same with float16 results rounded toward zero",
+        targets=("vulkan",),
+        run=partial(interpret, TOWARD_ZERO),
+        untimed=UNTIMED,
+    ),
+    Runner(
+        name="interpreter_flushed",
+        summary="the same with float16's subnormal results as zero",
+        targets=("vulkan",),
+        run=partial(interpret, FLUSHED),
         untimed=UNTIMED,
     ),
 )

@@ -34,5 +34,5 @@ TARGET = Target(
         "minimum-deployment": ("iOS17", "iOS16", "iOS18"),
     },
     excluded=(("int8", "minimum-deployment", "iOS16"),),  # its quantize came with iOS 17
-    exact_runner="interpreter_float32",
+    other_runners={"exact": "interpreter_float32"},
 )

@@ -62,4 +62,4 @@ def _note(graph: Graph, image: Tensor, into: Ranges) -> None:
             if result.is_floating_point():
                 into.note(call.operator, result)
 
-    execute(graph, [image[None]], "declared", watch)
+    execute(graph, [image[None]], watch=watch)

@@ -13,6 +13,7 @@ from edge_models.edge.forms.attention import AttentionBatched
 from edge_models.edge.forms.average_pool import AveragePoolNative
 from edge_models.edge.forms.layer_norm import LayerNormNative
 from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
+from edge_models.edge.forms.residual import ChainedSum, GatheredSum
 from edge_models.edge.forms.softmax_mean import SoftmaxByReduction
 from edge_models.edge.forms.stem import StemNative
 from edge_models.edge.forms.tokens import RowTokens
@@ -32,5 +33,6 @@ class Forms:
     tokens: type[RowTokens] = RowTokens
     attention: type[nn.Module] = AttentionBatched
     upsampling: type[nn.Module] = UpsamplingBroadcast
+    residual: type[ChainedSum] | type[GatheredSum] = ChainedSum
     residual_scale: float = 1.0  # of a transformer's tokens, where float16 would not hold them
     local_convolution: type[nn.Module] = LocalConvolutionBySlices

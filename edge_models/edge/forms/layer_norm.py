@@ -16,6 +16,7 @@ class LayerNormByLinear(nn.Module):
     ``centered``: the input's mean over C is zero already.
     """
 
+    has_affine = False
     mean: Tensor
 
     def __init__(self, dim: int, eps: float, centered: bool = False) -> None:
@@ -38,6 +39,8 @@ class LayerNormNative(nn.Module):
     after:  the constants 1 and 0 for them: ExecuTorch's Vulkan runtime up to 1.5.1 takes none left
     out. ``centered`` tokens go through the same operator.
     """
+
+    has_affine = True  # ``weight`` and ``bias`` may be set to the affine part's
 
     weight: Tensor
     bias: Tensor
@@ -63,6 +66,7 @@ class LayerNormScaled(nn.Module):
     clamp with one limit a clip whose other limit float16 does not hold.
     """
 
+    has_affine = False
     root_eps: Tensor
     smallest: Tensor
 

@@ -2,17 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Literal
 
+import torch
 from torch import Tensor
 
 from export_targets.interpret.refusal import RefusedError
 from export_targets.interpret.vk.graph import Call, Graph, TensorValue, Value, Values
 from export_targets.interpret.vk.operators import OPERATORS
+from export_targets.interpret.vk.rounding import Rounding, stored_float16
+from export_targets.interpret.vk.taken import refuse_untaken
 
-# "declared": every result is stored in the type that the file declares for it, float16 where the
-# file was made for float16; "float32": floats are kept as they were computed.
-Storage = Literal["declared", "float32"]
 # Called with each operator call and its results.
 Watch = Callable[[Call, Sequence[Tensor]], None]
 
@@ -20,10 +19,14 @@ Watch = Callable[[Call, Sequence[Tensor]], None]
 def execute(
     graph: Graph,
     inputs: Sequence[Tensor],
-    storage: Storage = "declared",
+    rounding: Rounding = "nearest",
     watch: Watch | None = None,
 ) -> list[Tensor]:
-    """The outputs for inputs of the declared shapes. Raises RefusedError."""
+    """The outputs for inputs of the declared shapes. Raises RefusedError, before it computes
+    anything where a call is not known to be taken by the runtime. ``rounding`` is of the results
+    that the file declares as float16.
+    """
+    refuse_untaken(graph)
     held: dict[int, Tensor] = {}
     for number, value in enumerate(graph.values):
         if isinstance(value, TensorValue) and value.constant is not None:
@@ -31,7 +34,7 @@ def execute(
     if len(inputs) != len(graph.inputs):
         raise RefusedError(f"{len(inputs)} inputs were given to a model of {len(graph.inputs)}")
     for number, tensor in zip(graph.inputs, inputs, strict=True):
-        held[number] = _stored(graph.values[number], tensor, storage, "the input")
+        held[number] = _stored(graph.values[number], tensor, rounding, "the input")
     uses = _uses(graph)
     for place, call in enumerate(graph.calls):
         where = f"call {place}, {call.operator},"
@@ -41,7 +44,7 @@ def execute(
         if len(numbers) != len(results):
             raise RefusedError(f"{where} has {len(numbers)} results, not {len(results)}")
         stored = [
-            _stored(graph.values[number], result, storage, where)
+            _stored(graph.values[number], result, rounding, where)
             for number, result in zip(numbers, results, strict=True)
         ]
         held.update(zip(numbers, stored, strict=True))
@@ -55,11 +58,8 @@ def execute(
 
 
 def _called(call: Call, arguments: list[object], where: str) -> tuple[Tensor, ...]:
-    operator = OPERATORS.get(call.operator)
-    if operator is None:
-        raise RefusedError(f"{where} is an operator that this interpreter does not know")
     try:
-        result = operator(*arguments)
+        result = OPERATORS[call.operator](*arguments)
     except RefusedError as error:
         raise RefusedError(f"{where} {error}") from error
     except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError) as error:
@@ -85,7 +85,7 @@ def _results(graph: Graph, call: Call) -> tuple[int, ...]:
     return value.numbers if isinstance(value, Values) else (call.result,)
 
 
-def _stored(value: Value, tensor: Tensor, storage: Storage, where: str) -> Tensor:
+def _stored(value: Value, tensor: Tensor, rounding: Rounding, where: str) -> Tensor:
     """A result as its tensor stores it: rounded to the declared type, computed on as float32."""
     if not isinstance(value, TensorValue) or value.constant is not None:
         raise RefusedError(f"{where} writes to what is no tensor of results")
@@ -93,8 +93,8 @@ def _stored(value: Value, tensor: Tensor, storage: Storage, where: str) -> Tenso
         raise RefusedError(f"{where} gives {tuple(tensor.shape)} where {value.shape} is declared")
     if tensor.is_floating_point() != value.dtype.is_floating_point:
         raise RefusedError(f"{where} gives {tensor.dtype} where {value.dtype} is declared")
-    if storage == "float32" and tensor.is_floating_point():
-        return tensor.float()
+    if value.dtype == torch.float16:
+        return stored_float16(tensor.float(), rounding)
     return _for_computing(tensor.to(value.dtype))
 
 

@@ -6,13 +6,22 @@ from export_targets.interpret.vk.graph import Graph, TensorValue
 
 # maxImageDimension2D, maxImageDimension3D and maxStorageBufferRange of common phone GPUs
 LARGEST_IMAGE_2D, LARGEST_IMAGE_3D, LARGEST_BUFFER = 16384, 2048, 128 * 2**20
+# ExecuTorch's event tracer holds 4,096 timestamps, two a dispatch, and aborts beyond them.
+MOST_TRACED = 2000
 TEXEL = 4  # numbers that lie in one texel along the packed axis
 PACKED_AXIS = {"TENSOR_WIDTH_PACKED": 0, "TENSOR_HEIGHT_PACKED": 1, "TENSOR_CHANNELS_PACKED": 2}
 
 
 def beyond_limits(graph: Graph) -> tuple[str, ...]:
-    """A line for each kind of tensor that common phone GPUs cannot hold."""
-    lines = (_beyond(value) for value in graph.values if isinstance(value, TensorValue))
+    """A line for each kind of tensor that common phone GPUs cannot hold, and one for more calls
+    than a runtime built for tracing takes.
+    """
+    lines = [_beyond(value) for value in graph.values if isinstance(value, TensorValue)]
+    if len(graph.calls) > MOST_TRACED:
+        lines.append(
+            f"the file makes {len(graph.calls)} calls: a runtime built for tracing stops beyond "
+            f"{MOST_TRACED}; one built without its event tracer takes them"
+        )
     return tuple(dict.fromkeys(line for line in lines if line))
 
 

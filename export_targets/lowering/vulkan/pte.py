@@ -11,13 +11,14 @@ from export_targets.lowering.delegates import read_delegates
 from export_targets.lowering.provenance import drop_provenance
 from export_targets.lowering.vulkan.limits import beyond_limits
 from export_targets.lowering.vulkan.partition import CheckedPartitioner, vulkan_log
+from export_targets.lowering.vulkan.untaken import refuse_untaken
 from export_targets.target import Lowered, Lowering
 
 
 def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path) -> Lowered:
     """Lower to a ``.pte`` at ``path`` and say what Vulkan took.
 
-    Raises InputError for what the runtime is known to get wrong.
+    Raises InputError for what the runtime is known to get wrong, or not known to take.
     """
     drop_provenance(program.graph_module)
     with vulkan_log() as log:
@@ -38,4 +39,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         executable.write_to_file(file)
     if not lowered.delegation.whole:
         return lowered
-    return replace(lowered, notes=beyond_limits(read_delegate(path)))
+    graph = read_delegate(path)
+    refuse_untaken(graph, whole)
+    delegation = lowered.delegation.model_copy(update={"dispatches": len(graph.calls)})
+    return replace(lowered, delegation=delegation, notes=beyond_limits(graph))

@@ -123,7 +123,10 @@ WRONG = {
     "float32 where torch.int8": Graph((F32, BYTES), (RELU,), IN, OUT),
     "writes to what is no tensor": Graph((F32, 3), (RELU,), IN, OUT),
     "has 2 results, not 1": Graph((F32, Values((2, 2)), F32), (RELU,), IN, (2,)),
-    "cannot be computed": Graph((F32, F32), (Call(RELU.operator, (0, 0), 1),), IN, OUT),
+    "has 2 arguments, not 1": Graph((F32, F32), (Call(RELU.operator, (0, 0), 1),), IN, OUT),
+    "cannot be computed": Graph(
+        (F32, FLAT, (5, 1)), (Call("aten.view_copy.default", (0, 2), 1),), IN, OUT
+    ),
     "does not know": Graph((F32, F32), (Call("aten.dog.default", IN, 1),), IN, OUT),
     "not rows of logits": Graph(
         (F32, FLAT, (4,)), (Call("aten.view_copy.default", (0, 2), 1),), IN, OUT

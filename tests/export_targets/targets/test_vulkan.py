@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from edge_models.edge.forms.layer_norm import LayerNormByLinear
 from edge_models.errors import InputError
 from edge_models.parity import HopSpec, compare
+from edge_models.reference.heads import SingleOutput
 from edge_models.spec import InputSpec
 from export_targets.interpret.vk.execute import execute
 from export_targets.interpret.vk.graph import TensorValue
@@ -171,3 +172,49 @@ def test_a_layer_norm_that_overflows_float16_does_not_pass(
     spec = HopSpec("lower", "edge", "file", TARGET.gates["fp16"].lower)
     hop = compare(spec, TARGET.runner, module(x)[None], found[None])
     assert hop.status == status, hop.why
+
+
+class Mixed(nn.Module):
+    """Layers that the runtime is known to take, and some that it is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.good = nn.Conv2d(8, 8, 3)
+        self.strided = nn.Conv2d(8, 8, 3, 2, groups=2)
+        self.norm = nn.GroupNorm(2, 8)
+        self.padding = nn.ZeroPad2d((1, 0, 2, 2))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        x = self.norm(x)
+        return self.good(x), torch.relu(self.strided(x)), self.padding(x)
+
+
+def test_what_the_runtime_is_not_known_to_take_is_refused_by_operator_argument_and_module(
+    tmp_path: Path,
+) -> None:
+    program = torch.export.export(Mixed().eval().requires_grad_(False), (torch.randn(1, 8, 8, 8),))
+    lowering = Lowering(recipe_named("fp16"), InputSpec((32, 32)), {}, (), {})
+    with pytest.raises(InputError) as raised:
+        TARGET.lower(program, lowering, tmp_path / "model.pte")
+    for named in (
+        "aten.native_group_norm.default of norm is an operator that this interpreter does not know",
+        "et_vk.conv_with_clamp.default of strided has stride = (2, 2)",
+        "aten.constant_pad_nd.default of padding has pad = (1, 0, 2, 2)",
+    ):
+        assert named in raised.value.what
+    assert "good" not in raised.value.what
+    assert "docs/vulkan.md" in raised.value.remedy
+
+
+class TwoHeads(nn.Module):
+    """Two outputs of rows, as a Conformer has."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.exp(x), torch.relu(x)
+
+
+def test_the_mean_of_a_published_models_heads_is_an_operator_that_is_taken(tmp_path: Path) -> None:
+    x = torch.randn(1, 8)
+    module = SingleOutput(TwoHeads(), "mean").eval()
+    (found,) = execute(lowered(module, (x,), tmp_path / "model.pte"), [x])
+    torch.testing.assert_close(found, (torch.exp(x) + torch.relu(x)) / 2)

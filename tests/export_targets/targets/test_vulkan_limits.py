@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from export_targets.interpret.vk.graph import Graph, TensorValue
-from export_targets.lowering.vulkan.limits import beyond_limits, extents
+from export_targets.interpret.vk.graph import Call, Graph, TensorValue
+from export_targets.lowering.vulkan.limits import MOST_TRACED, beyond_limits, extents
 
 CHANNELS, WIDTH, HEIGHT = (f"TENSOR_{axis}_PACKED" for axis in ("CHANNELS", "WIDTH", "HEIGHT"))
 
@@ -43,6 +43,13 @@ def test_a_tensor_beyond_a_limit_is_named_once(said: str) -> None:
     (line,) = beyond_limits(Graph((3, value, *WITHIN, value), (), (), ()))
     assert said in line
     assert str(value.shape) in line
+
+
+def test_more_calls_than_a_tracer_holds_are_said() -> None:
+    call = Call("aten.relu.default", (0,), 0)
+    assert beyond_limits(Graph(WITHIN, (call,) * MOST_TRACED, (), ())) == ()
+    (line,) = beyond_limits(Graph(WITHIN, (call,) * (MOST_TRACED + 1), (), ()))
+    assert "2001 calls" in line
 
 
 def test_what_fits_is_not() -> None:

@@ -1,7 +1,8 @@
 """One small function an operator, by the operator's registered name.
 
 Arguments come in the order of the operator's schema. Floats are computed in float32: what the
-runtime does otherwise than torch stands at the operator.
+runtime does otherwise than torch stands at the operator. Which arguments the functions are called
+with is held by ``taken.py``.
 """
 
 from collections.abc import Callable

@@ -111,32 +111,6 @@ def q8ta_conv2d(
     )
 
 
-def q8ta_conv2d_dw(
-    q: Tensor,
-    in_scale: float,
-    in_zero_point: int,
-    weight: Tensor,
-    sums: Tensor,
-    scales: Tensor,
-    scale: float,
-    zero_point: int,
-    bias: Tensor | None,
-    kernel: Pair,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-    activation: str,
-) -> Tensor:
-    """Depthwise: weight (rows, columns, channels)."""
-    shaped = weight.permute(2, 0, 1).unsqueeze(1)
-    _check_sums(shaped.flatten(1), sums)
-    return _convolve(
-        *(q, in_scale, in_zero_point, shaped, scales, scale, zero_point, bias),
-        *(stride, padding, dilation, groups, activation),
-    )
-
-
 def _convolve(
     q: Tensor,
     in_scale: float,
@@ -200,5 +174,4 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "et_vk.q8ta_linear_gemv.default": q8ta_linear,  # of one row
     "et_vk.q8ta_conv2d.default": q8ta_conv2d,
     "et_vk.q8ta_conv2d_pw.default": q8ta_conv2d,
-    "et_vk.q8ta_conv2d_dw.default": q8ta_conv2d_dw,
 }

@@ -6,15 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from export_targets.interpret.refusal import RefusedError
-
 Pair = Sequence[int]
-
-
-def _explicit(stride: Pair) -> list[int]:
-    if not stride:
-        raise RefusedError("has no stride: the runtime fails to load such a pool")
-    return list(stride)
 
 
 def avg_pool2d(
@@ -27,7 +19,7 @@ def avg_pool2d(
     divisor: int | None,
 ) -> Tensor:
     return F.avg_pool2d(
-        x, list(kernel), _explicit(stride), list(padding), ceil_mode, count_include_pad, divisor
+        x, list(kernel), list(stride), list(padding), ceil_mode, count_include_pad, divisor
     )
 
 
@@ -38,7 +30,7 @@ def max_pool2d_with_indices(
     largest, places = F.max_pool2d(
         x,
         list(kernel),
-        _explicit(stride),
+        list(stride),
         list(padding),
         list(dilation),
         ceil_mode,
@@ -50,9 +42,7 @@ def max_pool2d_with_indices(
 def upsample_nearest2d(x: Tensor, size: Pair | None, factors: Sequence[float] | None) -> Tensor:
     if factors is not None:
         size = [int(x.shape[2] * factors[0]), int(x.shape[3] * factors[1])]
-    if size is None:
-        raise RefusedError("has neither a size nor factors")
-    return F.interpolate(x, size=list(size), mode="nearest")
+    return F.interpolate(x, size=list(size or ()), mode="nearest")
 
 
 OPERATORS: dict[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from export_targets.interpret.refusal import RefusedError
 from export_targets.interpret.vk.operators.arithmetic import clamp
 
 Pair = Sequence[int]
@@ -23,8 +22,6 @@ def convolution(
     output_padding: Pair,
     groups: int,
 ) -> Tensor:
-    if transposed:
-        raise RefusedError("is transposed, which this interpreter does not know")
     return F.conv2d(x, weight, bias, list(stride), list(padding), list(dilation), groups=groups)
 
 
