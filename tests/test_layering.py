@@ -61,7 +61,11 @@ SIBLINGS = (
     "export_targets/targets",
 )
 # File: the siblings that it may import all the same. In edge/, everything may import these.
-SHARED_IN_EDGE = {"edge_models.edge.forms", "edge_models.edge.folding"}
+SHARED_IN_EDGE = {
+    "edge_models.edge.forms",
+    "edge_models.edge.folding",
+    "edge_models.edge.equalization",
+}
 ALLOWED_SIBLINGS = {
     "edge_models/reference/conformer.py": {"edge_models.reference.conformer_blocks"},
     "edge_models/reference/cotnet.py": {"edge_models.reference.cot_layer"},

@@ -3,7 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from edge_models.edge.folding import affine_of, convolution_from, fold_batch_norm, linear_from
+from edge_models.edge.equalization import moments, ranges, scaled_columns
+from edge_models.edge.folding import (
+    affine_of,
+    convolution_from,
+    fold_batch_norm,
+    linear_from,
+    scaled_rows,
+)
 from edge_models.edge.forms import Forms
 from edge_models.edge.official_cot_layer import OfficialCoTLayer
 from edge_models.edge.split_attention import BlurPool, SplitAttention
@@ -13,20 +20,34 @@ from edge_models.spec import Size
 
 
 class Bottleneck(nn.Module):
-    """The function of a reference bottleneck."""
+    """The function of a reference bottleneck whose input's channels were divided by ``given`` and
+    whose output's are divided by ``wanted``, (C,) each; equal where the shortcut is the input.
+    """
 
-    def __init__(self, source: reference.Bottleneck, forms: Forms) -> None:
+    def __init__(
+        self, source: reference.Bottleneck, given: Tensor, wanted: Tensor, forms: Forms
+    ) -> None:
         super().__init__()
-        self.conv1 = convolution_from(fold_batch_norm(source.conv1, source.bn1))
+        first = scaled_columns(fold_batch_norm(source.conv1, source.bn1), given)
+        last = scaled_rows(fold_batch_norm(source.conv3, source.bn3), 1 / wanted)
         channels = source.conv1.out_channels
         self.pool = None if source.avd is None else forms.padded_average_pool(channels, 3, 2, 1)
         if isinstance(source.conv2, ReferenceCoTLayer):
-            self.conv2: nn.Module = OfficialCoTLayer(source.conv2, forms)
+            inner = ranges(moments(source.bn1))
+            first = scaled_rows(first, 1 / inner)
+            layer = OfficialCoTLayer(source.conv2, inner, forms)
+            last = scaled_columns(last, layer.divisor)
+            self.conv2: nn.Module = layer
         else:
             self.conv2 = SplitAttention(source.conv2)
+        self.conv1 = convolution_from(first)
         self.blur = None if source.aa is None else BlurPool(source.aa)
-        self.conv3 = convolution_from(fold_batch_norm(source.conv3, source.bn3))
-        self.downsample = None if source.downsample is None else _shortcut(source.downsample, forms)
+        self.conv3 = convolution_from(last)
+        self.downsample = (
+            None
+            if source.downsample is None
+            else _shortcut(source.downsample, given, wanted, forms)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -39,17 +60,27 @@ class Bottleneck(nn.Module):
         return torch.relu(self.conv3(x) + shortcut)
 
 
-def _shortcut(source: nn.Sequential, forms: Forms) -> nn.Module:
+def _shortcut(source: nn.Sequential, given: Tensor, wanted: Tensor, forms: Forms) -> nn.Module:
     """Convolution and norm, in SE-CoTNetD behind a pool.
 
     before: 2x2 average pool in ceil mode that does not count what lies outside
     after:  2x2 average pool: a map with an even number of rows and columns has no such part
     """
     *pool, convolution, norm = source
-    folded = convolution_from(fold_batch_norm(convolution, norm), convolution)
+    affine = scaled_columns(fold_batch_norm(convolution, norm), given)
+    folded = convolution_from(scaled_rows(affine, 1 / wanted), convolution)
     if not pool:
         return folded
     return nn.Sequential(forms.average_pool(folded.in_channels, 2, 2, 0), folded)
+
+
+def _stream_ranges(stage: nn.Sequential) -> Tensor:
+    """Ranges of the channels of a stage's maps, (C,): of the mean of what its blocks add."""
+    norms: list[nn.Module] = []
+    for block in stage:
+        assert isinstance(block, reference.Bottleneck)
+        norms += [block.bn3] if block.downsample is None else [block.bn3, block.downsample[-1]]
+    return torch.stack([ranges(moments(norm)) for norm in norms]).mean(0)
 
 
 class DeepStem(nn.Module):
@@ -83,12 +114,17 @@ class OfficialCoTNet(nn.Module):
             self.conv1 = DeepStem(source.conv1, source.bn1, forms)
         self.maxpool = source.maxpool
         blocks = []
+        first = source.layer1[0]
+        assert isinstance(first, reference.Bottleneck)
+        given = torch.ones(first.conv1.in_channels, dtype=torch.float64)
         for stage in source.stages():
+            wanted = _stream_ranges(stage)
             for block in stage:
                 assert isinstance(block, reference.Bottleneck)
-                blocks.append(Bottleneck(block, forms))
+                blocks.append(Bottleneck(block, given, wanted, forms))
+                given = wanted
         self.blocks = nn.Sequential(*blocks)
-        self.fc = linear_from(affine_of(source.fc))
+        self.fc = linear_from(scaled_columns(affine_of(source.fc), given))
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.conv1(x))

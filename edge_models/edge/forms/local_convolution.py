@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_models.edge.folding import Affine, convolution_from
+from edge_models.edge.equalization import DEVIATIONS, Moments, ranges, through
+from edge_models.edge.folding import Affine, convolution_from, scaled_rows
 
 KERNEL = 3
 TAPS = KERNEL * KERNEL
@@ -19,7 +20,8 @@ SMALLEST_MAGNITUDE = 2.0**-8  # of local weights, where epsilon, 1e-5, outweighs
 
 class TapNorm(nn.Module):
     """Group norm, without its affine part, of local weights with the tap slowest: channel
-    tap * groups + g, normalized over the nine taps and all positions of each g.
+    tap * groups + g, normalized over the nine taps and all positions of each g, then divided by
+    ``divisor``, one a channel. ``eps`` has one a channel.
 
     before: group_norm(w), channel g * 9 + tap
     after:  (w - m) * rsqrt(v + eps), with m and v the mean over positions of w and (w - m)^2, then
@@ -28,15 +30,19 @@ class TapNorm(nn.Module):
     """
 
     mean: Tensor
+    eps: Tensor
+    factor: Tensor
 
-    def __init__(self, groups: int, eps: float) -> None:
+    def __init__(self, eps: Tensor, divisor: Tensor) -> None:
         super().__init__()
-        self.groups, self.eps = groups, eps
+        self.groups = len(eps) // TAPS
         self.register_buffer("mean", torch.full((TAPS, TAPS, 1, 1), 1.0 / TAPS))
+        self.register_buffer("eps", eps.float().view(1, -1, 1, 1))
+        self.register_buffer("factor", (1 / divisor).float().view(1, -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x - self._over_group(x)
-        return x * torch.rsqrt(self._over_group(x * x) + self.eps)
+        return x * (torch.rsqrt(self._over_group(x * x) + self.eps) * self.factor)
 
     def _over_group(self, x: Tensor) -> Tensor:
         """(B, 9 * groups, H, W) -> the mean of each group, for each of its channels."""
@@ -61,9 +67,9 @@ class TapNormScaled(TapNorm):
     root_eps: Tensor
     smallest: Tensor
 
-    def __init__(self, groups: int, eps: float) -> None:
-        super().__init__(groups, eps)
-        self.register_buffer("root_eps", torch.full((1, 1, 1, 1), eps**0.5))
+    def __init__(self, eps: Tensor, divisor: Tensor) -> None:
+        super().__init__(eps, divisor)
+        self.register_buffer("root_eps", eps.sqrt().float().view(1, -1, 1, 1))
         self.register_buffer("smallest", torch.full((1, 1, 1, 1), SMALLEST_MAGNITUDE))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +77,7 @@ class TapNormScaled(TapNorm):
         magnitude = self._over_taps(x.abs().amax((2, 3), keepdim=True)) + self.smallest
         x = x / magnitude
         epsilon = self.root_eps / magnitude
-        return x * torch.rsqrt(self._over_group(x * x) + epsilon * epsilon)
+        return x * (torch.rsqrt(self._over_group(x * x) + epsilon * epsilon) * self.factor)
 
 
 class SharedWeights(nn.Conv2d):
@@ -102,21 +108,34 @@ class LocalConvolutionBySlices(nn.Module):
 
     tap_norm: type[TapNorm] = TapNorm
 
-    def __init__(self, expand: Affine, norm: nn.GroupNorm, halves: int, bias: Tensor) -> None:
+    def __init__(
+        self,
+        expand: Affine,
+        norm: nn.GroupNorm,
+        halves: int,
+        scale: Tensor,
+        shift: Tensor,
+        hidden: Moments,
+    ) -> None:
         super().__init__()
         groups = norm.num_groups
         self.groups = groups
         tap_first = torch.arange(TAPS * groups).view(groups, TAPS).T.flatten()
-        self.expand = convolution_from(Affine(expand.weight[tap_first], expand.bias[tap_first]))
-        self.norm = self.tap_norm(groups, norm.eps)
-        c = torch.arange(len(bias))
-        part, shared = len(bias) // halves, groups // halves
-        source = c // part * shared + c % part % shared
+        first = Affine(expand.weight[tap_first], expand.bias[tap_first])
+        first, deviation = _standardized(first, hidden, groups)
+        reach = ranges(through(first, hidden))  # of a normalized local weight, nearly
+        self.expand = convolution_from(first)
+        self.norm = self.tap_norm(norm.eps / deviation.square().repeat(TAPS), reach)
+        channel = torch.arange(len(scale))
+        part, shared = len(scale) // halves, groups // halves
+        source = channel // part * shared + channel % part % shared
         gamma, beta = (
             p.detach().double()[tap_first].view(TAPS, groups) for p in (norm.weight, norm.bias)
         )
+        largest = ranges(Moments(beta, gamma.square())).amax(0)
+        gamma, beta = gamma * reach.view(TAPS, groups) / largest, beta / largest
         self.taps = nn.ModuleList(SharedWeights(gamma[t], beta[t], source) for t in range(TAPS))
-        self.sum = TapSum(bias)
+        self.sum = TapSum(scale * largest[source], shift)
 
     def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -137,19 +156,38 @@ class LocalConvolutionInFloat16(LocalConvolutionBySlices):
     tap_norm = TapNormScaled
 
 
+def _standardized(expand: Affine, hidden: Moments, groups: int) -> tuple[Affine, Tensor]:
+    """Local weights of one spread, as their norm makes them equal again, and the old spreads.
+
+    before: group_norm(w) with eps
+    after:  group_norm((w - m) / d) with eps / d^2, m and d the expected mean and standard deviation
+    of each group: the same result
+    """
+    expected = through(expand, hidden)
+    mean, variance = (values.view(TAPS, groups) for values in expected)
+    center = mean.mean(0)
+    spread = variance.mean(0) + (mean - center).square().mean(0)
+    deviation = ranges(Moments(torch.zeros_like(spread), spread)) / DEVIATIONS
+    center, divisor = center.repeat(TAPS), deviation.repeat(TAPS)
+    return scaled_rows(Affine(expand.weight, expand.bias - center), 1 / divisor), deviation
+
+
 class TapSum(nn.Module):
-    """Sum over the taps of map times weights, (B, C, H, W) each, plus a bias. Float at INT8: eight
-    roundings cost as much accuracy as all else in the layer together, and more time than they save.
+    """Sum over the taps of map times weights, (B, C, H, W) each, times a scale, plus a shift, one
+    of each a channel. Float at INT8: eight roundings cost as much accuracy as all else in the layer
+    together, and more time than they save.
     """
 
-    bias: Tensor
+    scale: Tensor
+    shift: Tensor
 
-    def __init__(self, bias: Tensor) -> None:
+    def __init__(self, scale: Tensor, shift: Tensor) -> None:
         super().__init__()
-        self.register_buffer("bias", bias.float().view(1, -1, 1, 1))
+        self.register_buffer("scale", scale.float().view(1, -1, 1, 1))
+        self.register_buffer("shift", shift.float().view(1, -1, 1, 1))
 
     def forward(self, maps: list[Tensor], weights: list[Tensor]) -> Tensor:
         total = maps[0] * weights[0]
         for x, weight in zip(maps[1:], weights[1:], strict=True):
             total = total + x * weight
-        return total + self.bias
+        return total * self.scale + self.shift

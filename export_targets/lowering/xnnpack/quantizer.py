@@ -43,6 +43,13 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {}, int8_config("static").output_activation, _annotated=True
                 )
+            if node.target == aten.linear.default and _is_last(node):
+                dynamic = int8_config("dynamic")
+                node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                    {node.args[0]: dynamic.input_activation, node.args[1]: dynamic.weight},
+                    None,
+                    _annotated=True,
+                )
         super().annotate(model)
         for node in model.graph.nodes:
             if node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
@@ -88,3 +95,8 @@ def _is_sliced_weights(node: torch.fx.Node) -> bool:
         user.target == torch.ops.aten.slice.Tensor and lies_in(user, LocalConvolutionBySlices)
         for user in users
     )
+
+
+def _is_last(node: torch.fx.Node) -> bool:
+    """Whether a linear's result leaves the program."""
+    return all(user.op == "output" for user in node.users)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_models.edge import Forms, OfficialCoTLayer
+from edge_models.edge.equalization import Moments
 from edge_models.edge.folding import affine_of
 from edge_models.edge.forms.local_convolution import (
     LocalConvolutionBySlices,
@@ -29,19 +30,21 @@ def test_computes_the_reference(
 ) -> None:
     reference = made(ReferenceCoTLayer, **LAYERS[layer])
     x = torch.randn(2, reference.dim, *size, generator=generator)
+    given = torch.linspace(0.5, 4, reference.dim, dtype=torch.float64)
+    edge = OfficialCoTLayer(reference, given, forms)
     with torch.no_grad():
-        result = measure(
-            reference(x.clone()).flatten(1), OfficialCoTLayer(reference, forms)(x).flatten(1)
-        )
-    assert result.sqnr_db > 110
+        expected = reference(x.clone()) / edge.divisor.view(-1, 1, 1).float()
+        found = edge(x / given.view(-1, 1, 1).float())
+    assert measure(expected.flatten(1), found.flatten(1)).sqnr_db > 110
 
 
 def test_forms_have_a_default(generator: torch.Generator) -> None:
     reference = made(ReferenceCoTLayer, dim=32)
     x = torch.randn(1, 32, 4, 6, generator=generator)
+    edge = OfficialCoTLayer(reference, torch.ones(32))
     with torch.no_grad():
-        expected = reference(x.clone())
-        torch.testing.assert_close(OfficialCoTLayer(reference)(x), expected, rtol=1e-4, atol=1e-5)
+        expected = reference(x.clone()) / edge.divisor.view(-1, 1, 1).float()
+        torch.testing.assert_close(edge(x), expected, rtol=1e-4, atol=1e-5)
 
 
 class Local(nn.Module):
@@ -51,7 +54,13 @@ class Local(nn.Module):
         super().__init__()
         self.expand = nn.Conv2d(8, 9 * groups, 1)
         self.norm = nn.GroupNorm(groups, 9 * groups)
-        self.register_buffer("bias", torch.randn(8 * groups))
+        self.register_buffer("scale", torch.rand(8 * groups) + 0.5)
+        self.register_buffer("shift", torch.randn(8 * groups))
+
+    def arguments(self, halves: int) -> tuple[object, ...]:
+        """Of a form, for a hidden map of mean 0.3 and variance 2."""
+        hidden = Moments(torch.full((8,), 0.3).double(), torch.full((8,), 2.0).double())
+        return (affine_of(self.expand), self.norm, halves, self.scale, self.shift, hidden)
 
 
 @pytest.mark.parametrize("form", LOCAL)
@@ -63,13 +72,14 @@ def test_local_convolution_weighs_neighbours(
     hidden = torch.randn(1, 8, 3, 4, generator=generator)
     x = torch.randn(1, 16, 3, 4, generator=generator)
     with torch.no_grad():
-        result = form(affine_of(parts.expand), parts.norm, halves, parts.bias)(hidden, x)
+        result = form(*parts.arguments(halves))(hidden, x)
         weights = parts.norm(parts.expand(hidden)).view(2, 9, 3, 4)
         padded = nn.functional.pad(x, (1, 1, 1, 1))[0]
         for c, i, j in [(0, 0, 0), (5, 1, 2), (8, 2, 3), (15, 2, 0)]:
             group = c % 2 if halves == 1 else c // 8
             window = padded[c, i : i + 3, j : j + 3].flatten()
-            expected = window @ weights[group, :, i, j] + parts.bias[c]
+            total = window @ weights[group, :, i, j]
+            expected = parts.scale[c] * total + parts.shift[c]
             torch.testing.assert_close(result[0, c, i, j], expected, rtol=1e-4, atol=1e-5)
 
 
@@ -84,7 +94,7 @@ def operators(module: nn.Module, *inputs: Tensor) -> set[str]:
 
 def test_slices_need_no_unfolding_and_no_fifth_axis() -> None:
     parts = made(Local, groups=2)
-    arguments = (affine_of(parts.expand), parts.norm, 1, parts.bias)
+    arguments = parts.arguments(1)
     inputs = torch.zeros(1, 8, 4, 4), torch.zeros(1, 16, 4, 4)
     slices = operators(LocalConvolutionBySlices(*arguments), *inputs)
     assert not {"im2col", "group_norm", "sum", "permute", "5 axes", "6 axes"} & slices
@@ -102,22 +112,25 @@ def test_tap_norm_is_group_norm_with_the_tap_slowest(
     norm: type[TapNorm], eps: float, scale: float, generator: torch.Generator
 ) -> None:
     x = torch.randn(2, 4 * 9, 3, 5, generator=generator) * scale + 2 * scale
-    expected = nn.functional.group_norm(x, 4, eps=eps)
-    torch.testing.assert_close(norm(4, eps)(tap_first(x)), tap_first(expected), **CLOSE)
+    divisor = torch.linspace(0.5, 4, 36)
+    expected = tap_first(nn.functional.group_norm(x, 4, eps=eps)) / divisor.view(-1, 1, 1)
+    found = norm(torch.full((36,), eps), divisor)(tap_first(x))
+    torch.testing.assert_close(found, expected, **CLOSE)
 
 
 @pytest.mark.parametrize("magnitude", [1e-2, 1.0, 1e3, 1e4])
 def test_tap_norm_survives_float16(magnitude: float, generator: torch.Generator) -> None:
     x = torch.randn(2, 4 * 9, 14, 14, generator=generator) * magnitude
     x[0, 1, 2, 3] *= 5  # one that is far out
-    found = TapNormScaled(4, 1e-5).half()(tap_first(x).half())  # every step stored in float16
+    norm = TapNormScaled(torch.full((36,), 1e-5), torch.ones(36))
+    found = norm.half()(tap_first(x).half())  # every step stored in float16
     expected = tap_first(nn.functional.group_norm(x, 4, eps=1e-5))
     torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-2)
 
 
 def test_attention_has_half_the_rows_and_no_softmax() -> None:
     reference = made(ReferenceCoTLayer, dim=32)
-    edge = OfficialCoTLayer(reference, FORMS["xnnpack"])
+    edge = OfficialCoTLayer(reference, torch.ones(32), FORMS["xnnpack"])
     assert edge.attention.difference.weight.numel() * 2 == reference.se[3].weight.numel()
     found = operators(edge, torch.zeros(1, 32, 4, 4))
     assert not {"softmax", "stack", "silu", "batch_norm", "im2col", "group_norm"} & found

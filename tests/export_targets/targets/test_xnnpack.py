@@ -14,7 +14,7 @@ from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.spec import FloatRule, InputSpec
 from export_targets.lowering.graph import lies_in, operator_name
-from export_targets.lowering.xnnpack import lower, quantizer
+from export_targets.lowering.xnnpack import inspect, lower, quantizer
 from export_targets.pipeline import exported
 from export_targets.runners import host
 from export_targets.target import Lowering
@@ -45,7 +45,7 @@ def test_pairs_of_columns_keep_the_scale_of_the_image() -> None:
 def layer() -> fx.GraphModule:
     """A quantized CoT layer of the official family."""
     generator = torch.Generator().manual_seed(0)
-    edge = OfficialCoTLayer(made(ReferenceCoTLayer, dim=32), FORMS).eval()
+    edge = OfficialCoTLayer(made(ReferenceCoTLayer, dim=32), torch.ones(32), FORMS).eval()
     images = torch.randn(2, 1, 32, 6, 8, generator=generator)
     graph = torch.export.export(edge, (images[0],)).module()
     assert isinstance(graph, fx.GraphModule)
@@ -85,6 +85,40 @@ def test_what_decides_a_cot_layer_stays_float(layer: fx.GraphModule, rule: Float
     inside = [user for node in ruled for user in node.users if "quantize" in str(user.target)]
     outputs = {node for node in ruled if not set(node.users) & set(ruled)}
     assert {node.args[0] for node in inside} <= outputs
+
+
+class Classifier(nn.Module):
+    """Two linears, the last of which gives the logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.head = nn.Linear(16, 8), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.head(torch.relu(self.hidden(x)))
+        return result
+
+
+def test_logits_are_not_rounded_and_stay_in_the_delegate(tmp_path: Path) -> None:
+    recipe = recipe_named("int8")
+    images = torch.randn(6, 1, 16, generator=torch.Generator().manual_seed(0))
+    module = made(Classifier).requires_grad_(False)
+    graph = torch.export.export(module, (images[0],)).module()
+    assert isinstance(graph, fx.GraphModule)
+    quantized = quantize(graph, quantizer(recipe, ()), images, lambda: None)
+    hidden, head = calls(quantized, "linear")
+    assert all("dequantize" in str(layer.args[1]) for layer in (hidden, head))
+    assert {user.op for user in head.users} == {"output"}
+    path = tmp_path / "model.pte"
+    lower(
+        torch.export.export(quantized, (images[0],)),
+        Lowering(recipe, InputSpec(), {}, (), {}),
+        path,
+    )
+    assert inspect(path) == (1, {})
+    forward = host.load(path)
+    found = torch.cat([forward(image) for image in images])
+    assert measure(torch.cat([module(image) for image in images]), found).sqnr_db > 20
 
 
 def test_a_cot_layer_as_published_runs_in_int8(tmp_path: Path) -> None:
