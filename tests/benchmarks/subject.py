@@ -69,7 +69,8 @@ class Subject:
 
     def calibration_inputs(self) -> Tensor:
         """The same as model inputs, (samples, 1, 3, H, W)."""
-        return resolve(self.request).inputs(self.calibration_images())
+        plan = resolve(self.request)
+        return plan.inputs(plan.batches(self.calibration_images()))[0]
 
     def artifact(self, recipe: str, form: Form) -> Artifact:
         """The artifact of a recipe and form; built unless it is already there, made by the same

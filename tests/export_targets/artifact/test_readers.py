@@ -26,6 +26,7 @@ from export_targets.artifact.folder import (
 )
 from export_targets.artifact.manifest import Manifest
 from export_targets.command_line import cli, console, doctor
+from export_targets.command_line.arguments import size_in_pixels
 from export_targets.plan import resolve
 from export_targets.progress import silent_reporter
 from export_targets.prove.verify import verify
@@ -36,7 +37,7 @@ from tests.bad_input import mutated, only_inside, refused_or
 from tests.conftest import SMALL
 from tests.export_targets.made_up import CLASSES, SAMPLES, SHAPE, sign_again, write_made_up
 
-ODD = [
+ODD: list[Any] = [
     *(None, True, -1, 0, 1, 31, 10**12, 10**400, 0.5, float("nan"), float("inf")),
     *("", "a", "1", "..", "/etc/passwd", "\0", "\ud800", "golden", "labels.txt", "both", "[/b]"),
     *([], {}, [1], {"a": 1}, [None] * 4, [[]]),
@@ -200,7 +201,7 @@ def test_any_labels_are_one_a_class_or_refused(content: bytes, folder: Path, tex
 
 @given(size=st.text(max_size=9) | st.from_regex(r"-?[0-9]{1,7}[xX]?[0-9]{0,7}", fullmatch=True))
 def test_any_size_is_possible_or_refused(size: str) -> None:
-    wanted = refused_or(cli._size, size)
+    wanted = refused_or(size_in_pixels, size)
     if wanted is None:
         return
     assert [int(part) for part in size.lower().split("x")] in ([wanted[0]], list(wanted))

@@ -1,5 +1,6 @@
 """``doctor``: what is missing, with the remedy, whatever is missing."""
 
+import importlib
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -107,9 +108,10 @@ def test_a_target_that_cannot_be_imported_is_a_row_with_the_reason(
     def broken(name: str) -> Any:
         raise RuntimeError(f"{name} does not fit this torch")
 
-    monkeypatch.setattr(doctor.importlib, "import_module", broken)
+    targets = set(all_targets())
+    monkeypatch.setattr(importlib, "import_module", broken)
     rows = edgeform("doctor", "--json").document["abilities"]
-    assert {row["target"] for row in rows} == set(all_targets())
+    assert {row["target"] for row in rows} == targets
     assert all("does not fit this torch" in row["build"] for row in rows)
     assert all(row["remedy"] for row in rows)
 

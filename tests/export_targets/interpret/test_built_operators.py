@@ -21,7 +21,9 @@ def converted(case: Built) -> Any:
 
     target = getattr(ct.target, case.target)
 
-    @mb.program(input_specs=[mb.TensorSpec(case.shape)], opset_version=target)
+    @mb.program(  # type: ignore[untyped-decorator]
+        input_specs=[mb.TensorSpec(case.shape)], opset_version=target
+    )
     def program(x: Any) -> Any:
         return case.build(mb, x)
 

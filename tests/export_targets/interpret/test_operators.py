@@ -41,7 +41,7 @@ def computed(group: Group) -> tuple[list[Tensor], list[Tensor]]:
     found = [results[output.name] for output in program.outputs]
     assert all(isinstance(value, Tensor) for value in found)
     with torch.no_grad():
-        return list(module(*inputs)), found  # type: ignore[arg-type]
+        return list(module(*inputs)), found  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(("group", "index"), EACH)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from edge_models.errors import InputError
+from edge_models.image_reading import CropReader
 from export_targets.progress import silent_reporter
 from export_targets.prove import evaluate as evaluating
 from export_targets.prove.evaluate import Choice, EvaluationReport, evaluate, one_head
@@ -137,11 +138,14 @@ def test_verify_says_how_many_of_how_many_and_spreads_them(
         "28 of the 30 images of the folder photographs, 2 unreadable left out"
     )
     monkeypatch.setattr("export_targets.prove.verify.MAX_IMAGES", 6)
-    seen = []
-    reads = evaluating.CropReader.read
-    monkeypatch.setattr(
-        evaluating.CropReader, "read", lambda self, path: (seen.append(path), reads(self, path))[1]
-    )
+    seen: list[Path] = []
+    reads = CropReader.read
+
+    def read(self: CropReader, path: Path) -> Tensor | None:
+        seen.append(path)
+        return reads(self, path)
+
+    monkeypatch.setattr(CropReader, "read", read)
     ran = edgeform("verify", built().folder, "--images", photographs, "--json")
     assert [path.parent.name for path in seen] == ["0", "0", "1", "1", "2", "2"]
     assert ran.document["inputs"].startswith("6 of the 30 images")

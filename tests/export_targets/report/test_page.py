@@ -112,7 +112,12 @@ def test_what_fell_out_is_named_and_fails(tmp_path: Path) -> None:
 
 
 def test_a_format_without_delegates_is_said_to_be_not_judged(tmp_path: Path) -> None:
-    delegation = {"delegates": None, "delegated_ops": 30, "undelegated": {}, "fallen": []}
+    delegation: dict[str, object] = {
+        "delegates": None,
+        "delegated_ops": 30,
+        "undelegated": {},
+        "fallen": [],
+    }
     text = page(write_page_artifact(tmp_path / "a", delegation=delegation))
     assert "<b>Not judged:</b> one program with 30 operators" in text
     assert "one delegate of" not in text

@@ -67,7 +67,7 @@ def am(*words: str) -> None:
     results = FILES / "results" / extras["run"]
     results.mkdir(parents=True)
     if MOOD == "refusal":
-        answer = {"what": "model.pte is damaged.", "remedy": "Copy it again."}
+        answer: dict[str, object] = {"what": "model.pte is damaged.", "remedy": "Copy it again."}
     elif MOOD == "nonsense":
         answer = {"odd": 1}
     else:

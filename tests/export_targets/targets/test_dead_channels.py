@@ -63,7 +63,7 @@ def test_any_channels_and_biases(
 
 def test_a_layer_that_no_image_excites_loads(tmp_path: Path) -> None:
     layers = nn.Sequential(nn.Conv2d(8, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1)).requires_grad_(False)
-    layers[0].bias -= 100
+    layers[0].bias.sub_(100)
     inputs = torch.randn(4, 1, 8, 6, 6, generator=torch.Generator().manual_seed(0))
     found, expected, step = file_and_graph(layers.eval(), inputs, tmp_path / "model.pte")
     assert expected.abs().max() > 0
