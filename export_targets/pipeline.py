@@ -1,5 +1,6 @@
 """The whole conversion: ``build`` is one straight function. Read it first."""
 
+import tempfile
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
@@ -19,10 +20,12 @@ from export_targets.artifact.manifest import FloatModule, Manifest
 from export_targets.lowering.graph import float_modules
 from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
 from export_targets.progress import Reporter
+from export_targets.prove.first_apart import first_apart
 from export_targets.prove.hops import judge
 from export_targets.prove.layer_errors import LayerError, layer_errors
 from export_targets.request import BuildRequest
 from export_targets.runner import RunnerError, runner_named
+from export_targets.target import Lowering
 from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
 
@@ -80,8 +83,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
             lowered = plan.target.lower(represented.program, lowering, folder / plan.target.file)
-        for line in lowered.notes:
-            reporter.note(line)
+        reporter.notes(lowered.notes)
         saved = _with_weights(represented.program, lowered.weights)
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
@@ -98,6 +100,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
             if request.verify:
                 source, by = images.golden.source, plan.target.runner
                 parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
+                problems += _first_apart(plan, represented, lowering, given, parity)
                 artifact.write_parity(folder, parity)
             place = failed if problems else plan.out
             replacement.publish(folder, place)
@@ -148,8 +151,7 @@ def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
     asked = plan.request
     checkpoint = None if asked.checkpoint is None else Path(asked.checkpoint)
     loaded = load_reference(plan.spec, checkpoint, asked.seed, asked.weights, asked.strict)
-    for line in loaded.notes:
-        reporter.note(line)
+    reporter.notes(loaded.notes)
     return loaded
 
 
@@ -197,6 +199,25 @@ def _saved_logits(
                 replacement.set_aside(folder, failed, str(error))
                 raise RunnerError(f"{error}; it is in {failed}", error.remedy) from error
     return logits
+
+
+def _first_apart(
+    plan: Plan, represented: Represented, lowering: Lowering, inputs: Tensor, parity: ParityReport
+) -> tuple[str, ...]:
+    """Which layer of an INT8 file is not its graph's, where the lower hop says that one is not."""
+    failed = [hop for hop in parity.hops if hop.name == "lower" and hop.status == "failed"]
+    if not failed or not represented.layers or plan.takes_image or plan.request.form != "edge":
+        return ()
+    runner = runner_named(plan.target.runner, plan.target.name)
+
+    def run(program: torch.export.ExportedProgram, chosen: Tensor) -> Tensor:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, plan.target.file)
+            plan.target.lower(program, lowering, path)
+            return runner.run(path, chosen, lambda: None)
+
+    least = failed[0].gate.min_sqnr_db
+    return (f"hop lower: {first_apart(represented.program, inputs, least, run)}",)
 
 
 def _quantize(

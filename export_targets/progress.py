@@ -1,7 +1,7 @@
 """What a running command says on stderr: its stages with their times, and steps within a stage."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -64,6 +64,11 @@ class Reporter:
             task = bar.add_task(name, total=total)
             yield advance
         self.console.print(f"{name}: {time.monotonic() - start:.1f} s", highlight=False)
+
+    def notes(self, lines: Iterable[str]) -> None:
+        """Lines that the user should read."""
+        for line in lines:
+            self.note(line)
 
     def note(self, text: str) -> None:
         """One line that the user should read."""

@@ -1,5 +1,7 @@
 """Biases as 32-bit integers: what an INT8 kernel adds its products to."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, fx
 
@@ -20,13 +22,23 @@ def fit_biases(quantized: fx.GraphModule) -> None:
     bias, for K products: less than a step of the result.
     """
     for node in quantized.graph.nodes:
-        if node.target not in PRODUCTS or len(node.args) < 3 or node.args[2] is None:
-            continue
-        of_input, of_weight, bias = node.args[:3]
-        static = of_input.target == _operators.dequantize_per_tensor.default
-        if static and of_weight.target == _operators.dequantize_per_channel.default:
-            step = _tensor(quantized, bias).abs().double() / (LARGEST_BIAS * of_input.args[1])
-            _raise_scales(quantized, of_weight, step)
+        bias = integer_bias(quantized, node)
+        if bias is not None:
+            scales = _tensor(quantized, node.args[1].args[1]).double()
+            _raise_scales(quantized, node.args[1], scales * bias.abs() / LARGEST_BIAS)
+
+
+def integer_bias(quantized: fx.GraphModule, node: fx.Node) -> Tensor | None:
+    """A layer's bias in steps of its products, as an INT8 kernel holds it; None of other nodes."""
+    arguments: Any = node.args
+    if node.target not in PRODUCTS or len(arguments) < 3 or arguments[2] is None:
+        return None
+    of_input, of_weight, bias = arguments[:3]
+    static = of_input.target == _operators.dequantize_per_tensor.default
+    if not static or of_weight.target != _operators.dequantize_per_channel.default:
+        return None
+    scales = _tensor(quantized, of_weight.args[1]).double()
+    return _tensor(quantized, bias).double() / (scales * of_input.args[1])
 
 
 def _raise_scales(quantized: fx.GraphModule, weight: fx.Node, smallest: Tensor) -> None:
