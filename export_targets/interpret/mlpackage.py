@@ -30,7 +30,12 @@ def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tens
 
 def load(model: Path, storage: Storage = "declared") -> Callable[[Tensor], Tensor]:
     """A package as a function from one input to its logits; ends the process where it refuses."""
-    return loaded(lambda: read_package(model), storage)
+
+    def read() -> Program:
+        leave_converters_out()
+        return read_package(model)
+
+    return loaded(read, storage)
 
 
 def loaded(
@@ -38,7 +43,6 @@ def loaded(
 ) -> Callable[[Tensor], Tensor]:
     """The same of a program that ``read`` gives."""
     try:
-        leave_converters_out()
         program = read()
     except RefusedError as error:
         raise SystemExit(f"refused: {error}") from error
