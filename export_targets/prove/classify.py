@@ -54,8 +54,7 @@ def classify(
         pixels = torch.stack(reader.read_all(part, lambda: None))
         for path, row in zip(part, _logits(artifact, pixels, runner, reporter), strict=True):
             results.append(Classification(image=str(path), classes=ranked(row, labels)))
-    for line in reader.notes():
-        reporter.note(line)
+    reporter.notes(reader.notes())
     return tuple(results)
 
 

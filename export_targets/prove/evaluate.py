@@ -130,8 +130,7 @@ def evaluate(
         Classes(manifest.model.classes, artifact.labels(), choice.labels, choice.class_order),
     )
     preprocessing = manifest.input.preprocessing()
-    for line in (f"Preprocessing: {preprocessing}", described(found.mapping), *found.notes):
-        reporter.note(line)
+    reporter.notes((f"Preprocessing: {preprocessing}", described(found.mapping), *found.notes))
     pairs = chosen_pairs(found, choice.limit, manifest.input.shape[0])
     spec = manifest.input.spec
     reader = CropReader(choice.images, len(pairs), spec, spec.size, choice.strict)

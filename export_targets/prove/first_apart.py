@@ -24,7 +24,9 @@ def first_apart(
     The program is cut after a layer, and the files of the cuts are bisected: a fault in one layer
     stays in all that follow.
     """
-    names = [node.name for node in _graph(program).nodes if operator_name(node) in LAYERS]
+    module = _module(program)
+    nodes = {node.name: node for node in module.graph.nodes}
+    names = [name for name, node in nodes.items() if operator_name(node) in LAYERS]
     chosen, found = inputs[:SAMPLES], dict[int, float]()
     low, high = -1, len(names)  # the last layer that is known to agree, the first known not to
     while high - low > 1:
@@ -33,9 +35,6 @@ def first_apart(
         low, high = (low, place) if found[place] < least_db else (place, high)
     if high == len(names):
         return "each layer's result in the file is its graph's; what follows the last one is not"
-    module = program.module()
-    assert isinstance(module, fx.GraphModule)
-    nodes = {node.name: node for node in module.graph.nodes}
     layers = [nodes[name] for name in names[: high + 1]]
     node = layers[-1]
     before = f", {found[low]:.1f} dB in the layer before" if low >= 0 else ""
@@ -45,15 +44,16 @@ def first_apart(
     )
 
 
-def _graph(program: torch.export.ExportedProgram) -> fx.Graph:
+def _module(program: torch.export.ExportedProgram) -> fx.GraphModule:
     module = program.module()
     assert isinstance(module, fx.GraphModule)
-    return module.graph
+    return module
 
 
 def _cut(program: torch.export.ExportedProgram, name: str) -> fx.GraphModule:
     """The program up to a layer's result, after its quantization where it has one; (1, numbers)."""
-    graph = _graph(program)
+    module = _module(program)
+    graph = module.graph
     result = next(node for node in graph.nodes if node.name == name)
     while result.users and all(map(_goes_on, result.users)):
         result = next(iter(result.users))
@@ -63,8 +63,6 @@ def _cut(program: torch.export.ExportedProgram, name: str) -> fx.GraphModule:
     output.args = ((row,),)
     graph.set_codegen(fx.graph.CodeGen())  # the program's own packs its old output
     graph.eliminate_dead_code()
-    module = graph.owning_module
-    assert module is not None
     module.recompile()
     return module
 

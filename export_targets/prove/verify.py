@@ -117,8 +117,7 @@ def folder_images(
     reader = CropReader(folder, len(chosen), spec, spec.size, strict)
     with reporter.steps("Images", len(chosen)) as advance:
         crops = reader.read_all(chosen, advance)
-    for line in (*listed.notes(folder.name), *reader.notes()):
-        reporter.note(line)
+    reporter.notes((*listed.notes(folder.name), *reader.notes()))
     crops = crops[: len(crops) // batch * batch]
     if not crops:
         raise InputError(
