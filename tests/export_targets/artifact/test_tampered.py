@@ -13,7 +13,7 @@ from torch import nn
 from edge_models.edge import edge_form
 from edge_models.parity import Gate
 from export_targets.progress import silent_reporter
-from export_targets.prove import verify
+from export_targets.prove import programs, verify
 from export_targets.target import Gates, Target, all_targets
 from tests.conftest import Built, Copied, EdgeformInProcess, Ran
 from tests.export_targets.made_up import sign_again
@@ -92,7 +92,7 @@ def test_a_changed_weight_of_the_edge_form_turns_the_edge_hop_red(
             next(iter(module.parameters())).mul_(1.01)
         return module
 
-    monkeypatch.setattr(verify, "edge_form", changed)
+    monkeypatch.setattr(programs, "edge_form", changed)
     result = verify.verify(built().folder, digit_folders / "3", None, False, silent_reporter())
     assert {hop.name for hop in result.report.hops if hop.status == "failed"} == {"edge", "lower"}
 

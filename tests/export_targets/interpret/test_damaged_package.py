@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from edge_models.errors import InputError
+from edge_models.errors import RunnerError
 from export_targets.artifact.folder import open_artifact
 from export_targets.interpret.mil.execute import execute
 from export_targets.interpret.mil.formats import messages
@@ -204,7 +204,7 @@ def test_verify_refuses_a_damaged_program_whose_digests_match(built: Built, copi
     folder = copied(built("digits_cotnet_simple", "coreml", "fp16").folder)
     edit(folder / "model.mlpackage", rename_operator)
     sign_again(folder)
-    with pytest.raises(InputError, match="rectify is not known"):
+    with pytest.raises(RunnerError, match="rectify is not known"):
         verify(folder, None, None, False, silent_reporter())
 
 
@@ -217,6 +217,6 @@ def test_verify_fails_where_weights_changed_and_digests_match(built: Built, copi
     sign_again(folder)
     try:
         problems = verify(folder, None, None, False, silent_reporter()).problems
-    except InputError as error:
-        problems = (error.what,)
+    except RunnerError as error:
+        problems = (str(error),)
     assert problems
