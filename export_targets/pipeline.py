@@ -11,21 +11,23 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge import edge_form
+from edge_models.edge.network import Recognized, network_edge_form
 from edge_models.images import normalize
 from edge_models.parity import ParityReport
-from edge_models.reference.heads import SingleOutput, run_eager
+from edge_models.reference.heads import one_output, run_eager
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import replacement
 from export_targets.artifact.manifest import FloatModule, Manifest
-from export_targets.lowering.graph import float_modules
+from export_targets.lowering.export import exported, own_exported
+from export_targets.lowering.graph import check_paths, float_modules
 from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
 from export_targets.progress import Reporter
 from export_targets.prove.first_apart import first_apart
-from export_targets.prove.hops import judge
+from export_targets.prove.hops import fallen, judge
 from export_targets.prove.layer_errors import LayerError, layer_errors
 from export_targets.request import BuildRequest
 from export_targets.runner import RunnerError, runner_named
-from export_targets.target import Lowering
+from export_targets.target import Lowered, Lowering
 from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
 
@@ -68,14 +70,16 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     pixels = plan.batches(images.golden)
     golden, given = plan.inputs(pixels)
 
-    reference = SingleOutput(loaded.module, request.heads).eval()
+    reference = one_output(plan.spec, loaded.module, request.heads)
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(reference, golden)}
+        program = own_exported(reference, golden[0]) if plan.spec.own else None
     with reporter.stage("Edge form"):
-        module = reference if request.form == "published" else _edge_form(plan, loaded)
+        module, recognized = _form(plan, loaded, reference)
         logits["edge"] = run_eager(module, golden)
     with reporter.stage("Export"):
         floating = exported(module, golden[0])
+        check_paths(floating, request.keep_float)
     represented = _represented(plan, floating, images.calibration, golden, reporter)
     logits |= represented.logits
 
@@ -83,17 +87,19 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
             lowered = plan.target.lower(represented.program, lowering, folder / plan.target.file)
-        reporter.notes(lowered.notes)
+        reporter.notes((*lowered.notes, *_own_notes(lowered, recognized)))
         saved = _with_weights(represented.program, lowered.weights)
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
         logits |= _saved_logits(plan, folder, given, failed, reporter)
         with reporter.stage("Artifact"):
-            write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
+            write_evidence(folder, loaded, saved, lowered.operators, represented.layers, program)
             write_golden(folder, pixels, given, logits, labels)
             stayed_float = represented.float_modules + lowered.float_modules
-            manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden, logits)
+            manifest = describe(
+                *(folder, plan, loaded, images, lowered, stayed_float, recognized, golden, logits)
+            )
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
             problems: tuple[str, ...] = ()
@@ -141,9 +147,27 @@ def _represented(
     return Represented(program, logits, stayed_float, layers)
 
 
-def _edge_form(plan: Plan, loaded: LoadedModel) -> nn.Module:
-    heads, batch = plan.request.heads, plan.request.batch
-    return edge_form(plan.spec, loaded.module, plan.size, batch, heads, plan.target.forms)
+def _form(
+    plan: Plan, loaded: LoadedModel, reference: nn.Module
+) -> tuple[nn.Module, tuple[Recognized, ...] | None]:
+    """The form of the model that is lowered; of a network of one's own with what was recognized."""
+    request, forms = plan.request, plan.target.forms
+    if request.form == "published":
+        return reference, () if plan.spec.own else None
+    if plan.spec.own:
+        return network_edge_form(loaded.module, plan.size, request.batch, forms)
+    module = loaded.module
+    return edge_form(plan.spec, module, plan.size, request.batch, request.heads, forms), None
+
+
+def _own_notes(lowered: Lowered, recognized: tuple[Recognized, ...] | None) -> list[str]:
+    """What became of the layers of a network of one's own, and what no delegate took."""
+    if recognized is None:
+        return []
+    found = [
+        f"{layer.path}: {layer.taken_for or 'left as it is'}: {layer.why}" for layer in recognized
+    ]
+    return [*(found or ["no known layer was recognized"]), *fallen(lowered.delegation)]
 
 
 def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
@@ -151,20 +175,8 @@ def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
     asked = plan.request
     checkpoint = None if asked.checkpoint is None else Path(asked.checkpoint)
     loaded = load_reference(plan.spec, checkpoint, asked.seed, asked.weights, asked.strict)
-    reporter.notes(loaded.notes)
+    reporter.notes((*(plan.spec.own.notes if plan.spec.own else ()), *loaded.notes))
     return loaded
-
-
-def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
-    """The program of a module for an input like ``x``, with torch's own decomposition of im2col.
-
-    ExecuTorch has no kernel for im2col. No edge form has one; the official CoTNets as published do.
-    """
-    program = torch.export.export(module, (x,))
-    unfold = torch.ops.aten.im2col.default
-    if all(node.target != unfold for node in program.graph.nodes):
-        return program
-    return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
 
 
 def _with_weights(

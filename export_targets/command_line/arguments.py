@@ -68,10 +68,25 @@ Strict = Annotated[
         help="Refuse a checkpoint with more than the model's weights, and an unreadable image.",
     ),
 ]
+Size = Annotated[
+    str | None,
+    typer.Option("--size", "--input-size", help="H or HxW in pixels, multiples of 32."),
+]
 Mean = Annotated[str | None, typer.Option(help="R,G,B of the training, in [0, 1].")]
 Std = Annotated[str | None, typer.Option(help="R,G,B of the training, in [0, 1].")]
 Crop = Annotated[float | None, typer.Option(help="Its share of the resized shorter side.")]
 Interpolation = Annotated[str | None, typer.Option(help="bilinear or bicubic.")]
+ResizeMode = Annotated[
+    str | None, typer.Option("--resize", help="crop, or stretch: both sides to the size.")
+]
+OwnKind = Annotated[
+    str | None,
+    typer.Option("--output-kind", help="Of your own network: logits of classes, or tensors."),
+]
+KeepFloat = Annotated[
+    list[str] | None,
+    typer.Option("--keep-float", help="A module by its path that INT8 leaves float; repeatable."),
+]
 InputKind = Annotated[
     str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")
 ]
@@ -98,6 +113,8 @@ def build_request(given: Mapping[str, Any]) -> "BuildRequest":
         "mean": colour(given["mean"]),
         "std": colour(given["std"]),
         "verify": not given["no_verify"],
+        "keep_float": tuple(given["keep_float"] or ()),
+        "module": None,
         "options": target_options(
             given["input_kind"], given["output"], given["minimum_deployment"]
         ),

@@ -115,16 +115,24 @@ class Tally:
 
 
 def evaluate(
-    folder: Path, choice: Choice, runner: str | None, trust_graphs: bool, reporter: Reporter
+    folder: Path,
+    choice: Choice,
+    runner: str | None,
+    trust_graphs: bool,
+    reporter: Reporter,
+    network: programs.Network = None,
 ) -> EvaluationReport:
     """Run every program of an artifact over ``images/<class>/*``. A report, no gate.
 
+    ``network`` is one's own, where the artifact is of one. Raises InputError.
     A bounded number of images is in memory at a time. Ctrl-C ends it with what was judged.
     """
     if choice.class_order is not None:
         named(dict.fromkeys(CLASS_ORDERS), "order of classes", choice.class_order)
     artifact = open_artifact(folder)
     manifest = artifact.manifest
+    check_classes(artifact)
+    reference = programs.reference(artifact, network, trust_graphs)
     found = labelled_images(
         choice.images,
         Classes(manifest.model.classes, artifact.labels(), choice.labels, choice.class_order),
@@ -136,7 +144,7 @@ def evaluate(
     reader = CropReader(choice.images, len(pairs), spec, spec.size, choice.strict)
     by = runner or target_named(manifest.target.name).runner
     tallies, interrupted = _judged(
-        artifact_programs(artifact, by, trust_graphs),
+        artifact_programs(artifact, reference, by, trust_graphs),
         chunks(pairs, reader, manifest.input.shape[0]),
         len(pairs),
         reporter,
@@ -198,10 +206,20 @@ def chosen_pairs(
     return pairs
 
 
-def artifact_programs(artifact: Artifact, runner: str, trust_graphs: bool) -> dict[str, Program]:
+def check_classes(artifact: Artifact) -> None:
+    """Raises InputError for an artifact whose outputs are no logits of classes."""
+    if artifact.manifest.output.kind == "tensors":
+        raise InputError(
+            f"{artifact.folder} returns tensors, not logits of classes.",
+            "Use edgeform verify, which compares each tensor.",
+        )
+
+
+def artifact_programs(
+    artifact: Artifact, reference: programs.Reference, runner: str, trust_graphs: bool
+) -> dict[str, Program]:
     """What is reported, by name: the reference first, the saved file last."""
     chosen = runner_named(runner, artifact.manifest.target.name)
-    module = programs.reference(artifact).module
 
     def eagerly(run: Callable[[Tensor], Tensor]) -> Program:
         def program(pixels: Tensor, advance: Callable[[], None]) -> Tensor:
@@ -213,7 +231,7 @@ def artifact_programs(artifact: Artifact, runner: str, trust_graphs: bool) -> di
 
         return program
 
-    result = {"reference": eagerly(lambda inputs: run_eager(module, inputs))}
+    result = {"reference": eagerly(lambda inputs: run_eager(reference.module, inputs))}
     if trust_graphs:
         result["quantized"] = eagerly(programs.quantized(artifact))
     result["file"] = lambda pixels, advance: chosen.run(
