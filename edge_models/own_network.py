@@ -39,10 +39,10 @@ def own_spec(
     It is run on random images (B, 3, H, W). Raises InputError for what is no network of one image
     in evaluation mode whose outputs are tensors of fixed shapes.
     """
-    name = _name(model)
     returned = called(model, seed) if module is None else module
-    network = _checked(returned, model)
+    name, network = _name(model), _checked(returned, model)
     tensors = _outputs(network, model, (batch, 3, *given.size))
+    network = _copied(network, model)
     logits = len(tensors) == 1 and len(tensors[0].shape) == 2 and tensors[0].shape[0] == batch
     if kind == "logits" and not logits:
         raise InputError(
@@ -105,6 +105,18 @@ def _checked(network: Any, model: str) -> nn.Module:
     return network
 
 
+def _copied(network: nn.Module, model: str) -> nn.Module:
+    try:
+        return deepcopy(network)
+    except Exception as error:  # whatever the user's classes raise
+        lines = str(error).strip().splitlines() or [""]
+        raise InputError(
+            f"The network {model} cannot be copied: {type(error).__name__}: {lines[0]}",
+            "Hold weights as parameters, computed tensors with detach(), and no handles of the "
+            "system.",
+        ) from error
+
+
 def _check_inputs(network: nn.Module, model: str) -> None:
     parameters = inspect.signature(network.forward).parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -159,7 +171,8 @@ def _run(network: nn.Module, model: str, image: Tensor) -> dict[str, Tensor]:
             raise InputError(
                 f"The network {model} does not run on an image {tuple(image.shape)}, in "
                 f"{_deepest(entered)}: {type(error).__name__}: {lines[0]}",
-                "It takes normalized RGB images as float32 on the CPU; --size H or HxW says which.",
+                "It gets normalized RGB images as float32 on the CPU, of --size; a CUDA operator "
+                "runs on no phone.",
             ) from error
     if not torch.equal(given, image):
         raise InputError(

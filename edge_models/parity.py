@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import torch
@@ -236,8 +236,7 @@ def _judge(gate: Gate, outputs: Sequence[Metrics], labels: Sequence[str]) -> tup
     for label, sqnr_db in below if any(labels) else sorted(below)[:1]:
         least, short = gate.min_sqnr_db, gate.min_sqnr_db - sqnr_db
         misses.append(f"{label}SQNR {sqnr_db:.1f} dB is below {least:g} by {short:.1f} dB")
-    telling = [out for out in outputs if out.constant_agreement < gate.min_top1_agreement]
-    if telling:
+    if telling := [out for out in outputs if out.constant_agreement < gate.min_top1_agreement]:
         misses += _agreement_misses(gate, min(telling, key=lambda out: out.top1_agreement))
     if gate.min_top1_agreement > 0 and len(telling) < len(outputs):
         constant = max(output.constant_agreement for output in outputs)
@@ -294,14 +293,7 @@ def _hop(
         to=spec.to,
         runner=runner,
         samples=samples,
-        sqnr_db=metrics.sqnr_db if metrics else None,
-        median_sqnr_db=metrics.median_sqnr_db if metrics else None,
-        worst_sqnr_db=metrics.worst_sqnr_db if metrics else None,
-        max_abs=metrics.max_abs if metrics else None,
-        cosine=metrics.cosine if metrics else None,
-        top1_agreement=metrics.top1_agreement if metrics else None,
-        agreement_interval=metrics.agreement_interval if metrics else None,
-        constant_agreement=metrics.constant_agreement if metrics else None,
+        **(asdict(metrics) if metrics else dict.fromkeys(Metrics.__dataclass_fields__)),
         gate=spec.gate,
         status=status,
         why=why,

@@ -31,6 +31,11 @@ from export_targets.target import Lowered, Lowering
 from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
 
+OUTSIDE = (
+    "Some operators fell out of the delegate, where this runner may not follow: change the modules "
+    "that are named above, or take another --target."
+)
+
 
 @dataclass(frozen=True)
 class BuildResult:
@@ -92,7 +97,8 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
-        logits |= _saved_logits(plan, folder, given, failed, reporter)
+        whole = lowered.delegation.whole
+        logits |= _saved_logits(plan, folder, given, failed, whole, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers, program)
             write_golden(folder, pixels, given, logits, labels)
@@ -165,7 +171,10 @@ def _own_notes(lowered: Lowered, recognized: tuple[Recognized, ...] | None) -> l
     if recognized is None:
         return []
     found = [
-        f"{layer.path}: {layer.taken_for or 'left as it is'}: {layer.why}" for layer in recognized
+        f"{layer.path}: taken as {layer.kind}, {layer.sqnr_db:.0f} dB"
+        if layer.kind and layer.sqnr_db is not None
+        else f"{layer.path}: left as it is: {layer.why}"
+        for layer in recognized
     ]
     return [*(found or ["no known layer was recognized"]), *fallen(lowered.delegation)]
 
@@ -192,10 +201,10 @@ def _with_weights(
 
 
 def _saved_logits(
-    plan: Plan, folder: Path, inputs: Tensor, failed: Path, reporter: Reporter
+    plan: Plan, folder: Path, inputs: Tensor, failed: Path, whole: bool, reporter: Reporter
 ) -> dict[str, Tensor]:
     """Of the saved file on the target's runner, and on its others where a gate asks for them. A
-    file that does not run is left in ``failed``.
+    file that does not run is left in ``failed``; ``whole`` says whether it is one delegate.
     """
     others = plan.target.gates[plan.recipe.name].others
     logits = {}
@@ -209,7 +218,8 @@ def _saved_logits(
                 logits[program] = runner.run(folder / plan.target.file, inputs, advance)
             except RunnerError as error:
                 replacement.set_aside(folder, failed, str(error))
-                raise RunnerError(f"{error}; it is in {failed}", error.remedy) from error
+                remedy = error.remedy if whole else OUTSIDE
+                raise RunnerError(f"{error}; it is in {failed}", remedy) from error
     return logits
 
 

@@ -116,7 +116,10 @@ class Plan:
             "weights": loaded.sha256,
             "version": version("edgeform"),
         }
-        return Lowering(self.recipe, self.spec.input, self.options, labels, facts)
+        own = self.spec.own
+        of_tensors = own is not None and own.kind == "tensors"
+        names = tuple(tensor.name for tensor in own.tensors) if own and of_tensors else ()
+        return Lowering(self.recipe, self.spec.input, self.options, labels, facts, names)
 
     def identity(self, loaded: LoadedModel) -> Identity:
         """Of the artifact that this plan makes."""

@@ -138,7 +138,7 @@ def _recognized(
         return None
     return tuple(
         manifest.RecognizedModule(
-            module=layer.path, taken_for=layer.taken_for, why=layer.why, sqnr_db=layer.sqnr_db
+            module=layer.path, kind=layer.kind, why=layer.why, sqnr_db=layer.sqnr_db
         )
         for layer in layers
     )

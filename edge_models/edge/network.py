@@ -15,7 +15,7 @@ class Recognized:
     """
 
     path: str
-    taken_for: str | None
+    kind: str | None
     why: str
     sqnr_db: float | None
 

@@ -97,12 +97,12 @@ class GoldenSection(Section):
 
 
 class RecognizedModule(Section):
-    """A module of a network of one's own: the layer that it was taken for, null where it stays as
-    it is; why; and the SQNR in dB of that layer's edge form against the module itself.
+    """A module of a network of one's own: the known layer as which it was replaced, null where it
+    stays, with the reason; and the SQNR in dB of that layer's edge form against the module itself.
     """
 
     module: str
-    taken_for: str | None
+    kind: str | None
     why: str
     sqnr_db: FiniteFloat | None
 

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -14,20 +13,25 @@ from export_targets.command_line import (
 )
 from export_targets.command_line import tables as show
 from export_targets.command_line.arguments import (
+    Baseline,
     Calibration,
+    ClassOrder,
     Crop,
     Debug,
     Deployment,
+    FolderLabels,
     Images,
     InputKind,
     Interpolation,
     Json,
     KeepFloat,
     Mean,
+    Network,
     NoGoldenImages,
     NoVerify,
     OutputKind,
     OwnKind,
+    PhoneReport,
     RecipeName,
     ResizeMode,
     RunnerName,
@@ -37,7 +41,9 @@ from export_targets.command_line.arguments import (
     Strict,
     StrictImages,
     TargetName,
+    Threads,
     Trust,
+    Version,
     WeightsKey,
     build_request,
 )
@@ -48,12 +54,20 @@ from export_targets.command_line.console import (
     judged,
     loading,
     print_result,
+    results_alone,
 )
 from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES = 4096
-MAX_ITERATIONS, MAX_THREADS = 100_000, 256
-MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options of `profile`
+MAX_ITERATIONS = 100_000
+MEASURING = (
+    "baseline",
+    "network",
+    "runner",
+    "iterations",
+    "warmup",
+    "threads",
+)  # options of `profile`
 
 app = typer.Typer(
     name="edgeform",
@@ -62,19 +76,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"edgeform {version('edgeform')}")
-        raise typer.Exit
-
-
 @app.callback()
-def edgeform(
-    show_version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
-    ] = False,
-) -> None:
+def edgeform(show_version: Version = False) -> None:
     """Turn a CoTNet or Conformer checkpoint into files that run on a phone, and prove them."""
 
 
@@ -137,7 +140,7 @@ def build(
         from export_targets.pipeline import build as run
 
     request = build_request(context.params)
-    with collector_off():
+    with results_alone(), collector_off():
         result = run(request, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.build(result))
     return judged(result.problems)
@@ -148,6 +151,7 @@ def verify(
     artifact: Path,
     images: Images = None,
     runner: RunnerName = None,
+    network: Network = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
@@ -157,7 +161,8 @@ def verify(
     with loading():
         from export_targets.prove.verify import verify as run
 
-    result = run(artifact, images, runner, trust_graphs, stderr_reporter(), strict)
+    with results_alone():
+        result = run(artifact, images, runner, trust_graphs, stderr_reporter(), strict, network)
     document = result.report.model_dump(mode="json", by_alias=True)
     print_result(document, as_json, lambda: show.parity(result.report))
     return judged(result.problems)
@@ -167,18 +172,13 @@ def verify(
 def profile(
     context: typer.Context,
     artifacts: Annotated[list[Path], typer.Argument(help="Measured in turns, in one run.")],
-    baseline: Annotated[
-        str | None, typer.Option(help="published: build and measure that form too.")
-    ] = None,
+    baseline: Baseline = None,
+    network: Network = None,
     runner: RunnerName = None,
     iterations: Annotated[int, typer.Option(min=1, max=MAX_ITERATIONS)] = 120,
     warmup: Annotated[int, typer.Option(min=0, max=MAX_ITERATIONS)] = 10,
-    threads: Annotated[
-        int | None, typer.Option(min=1, max=MAX_THREADS, help="Default: the runtime's own choice.")
-    ] = None,
-    import_: Annotated[
-        Path | None, typer.Option("--import", help="Add a report that a phone's app wrote.")
-    ] = None,
+    threads: Threads = None,
+    import_: PhoneReport = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
@@ -196,8 +196,8 @@ def profile(
         result = take(artifacts[0], import_)
     else:
         settings = Settings(iterations, warmup, threads)
-        with collector_off():  # a baseline is built
-            result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
+        with results_alone(), collector_off():  # a baseline is built
+            result = profile_all(artifacts, baseline, runner, settings, stderr_reporter(), network)
     print_result(result.document(), as_json, lambda: show.profile(result))
     if result.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)
@@ -209,13 +209,10 @@ def evaluate(
     artifact: Path,
     images: Annotated[Path, typer.Option(help="One folder a class.")],
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most so many images.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="A class a line: its folder, or FOLDER<TAB>NAME.")
-    ] = None,
-    class_order: Annotated[
-        str | None, typer.Option(help="Of folders that are no labels: natural or sorted.")
-    ] = None,
+    labels: FolderLabels = None,
+    class_order: ClassOrder = None,
     runner: RunnerName = None,
+    network: Network = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
@@ -227,7 +224,8 @@ def evaluate(
         from export_targets.prove.evaluate import evaluate as run
 
     choice = Choice(images, limit, labels, class_order, strict)
-    report = run(artifact, choice, runner, trust_graphs, stderr_reporter())
+    with results_alone():
+        report = run(artifact, choice, runner, trust_graphs, stderr_reporter(), network)
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
     if report.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)
