@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
-from edge_models.edge import edge_form
-from edge_models.edge.network import Recognized, network_edge_form
+from edge_models.edge.network import Recognized
 from edge_models.images import normalize
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import one_output, run_eager
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import replacement
 from export_targets.artifact.manifest import FloatModule, Manifest
-from export_targets.lowering.export import exported, own_exported
-from export_targets.lowering.graph import check_paths, float_modules
+from export_targets.form import in_form
+from export_targets.lowering.export import own_exported
+from export_targets.lowering.graph import float_modules
 from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
 from export_targets.progress import Reporter
 from export_targets.prove.first_apart import first_apart
@@ -79,33 +79,26 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(reference, golden)}
         program = own_exported(reference, golden[0]) if plan.spec.own else None
-    with reporter.stage("Edge form"):
-        module, recognized = _form(plan, loaded, reference)
-        logits["edge"] = run_eager(module, golden)
-    with reporter.stage("Export"):
-        floating = exported(module, golden[0])
-        check_paths(floating, request.keep_float)
-    represented = _represented(plan, floating, images.calibration, golden, reporter)
-    logits |= represented.logits
+    formed = in_form(plan, loaded, reference, golden, reporter)
+    represented = _represented(plan, formed.program, images.calibration, golden, reporter)
+    logits |= {"edge": formed.logits, **represented.logits}
 
     with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
             lowered = plan.target.lower(represented.program, lowering, folder / plan.target.file)
-        reporter.notes((*lowered.notes, *_own_notes(lowered, recognized)))
+        reporter.notes((*lowered.notes, *_own_notes(lowered, formed.recognized)))
         saved = _with_weights(represented.program, lowered.weights)
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
-        whole = lowered.delegation.whole
-        logits |= _saved_logits(plan, folder, given, failed, whole, reporter)
+        logits |= _saved_logits(plan, folder, given, failed, lowered, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers, program)
             write_golden(folder, pixels, given, logits, labels)
             stayed_float = represented.float_modules + lowered.float_modules
-            manifest = describe(
-                *(folder, plan, loaded, images, lowered, stayed_float, recognized, golden, logits)
-            )
+            made = (loaded, images, lowered, stayed_float, formed.recognized)
+            manifest = describe(folder, plan, *made, golden, logits)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
             problems: tuple[str, ...] = ()
@@ -153,19 +146,6 @@ def _represented(
     return Represented(program, logits, stayed_float, layers)
 
 
-def _form(
-    plan: Plan, loaded: LoadedModel, reference: nn.Module
-) -> tuple[nn.Module, tuple[Recognized, ...] | None]:
-    """The form of the model that is lowered; of a network of one's own with what was recognized."""
-    request, forms = plan.request, plan.target.forms
-    if request.form == "published":
-        return reference, () if plan.spec.own else None
-    if plan.spec.own:
-        return network_edge_form(loaded.module, plan.size, request.batch, forms)
-    module = loaded.module
-    return edge_form(plan.spec, module, plan.size, request.batch, request.heads, forms), None
-
-
 def _own_notes(lowered: Lowered, recognized: tuple[Recognized, ...] | None) -> list[str]:
     """What became of the layers of a network of one's own, and what no delegate took."""
     if recognized is None:
@@ -201,10 +181,10 @@ def _with_weights(
 
 
 def _saved_logits(
-    plan: Plan, folder: Path, inputs: Tensor, failed: Path, whole: bool, reporter: Reporter
+    plan: Plan, folder: Path, inputs: Tensor, failed: Path, lowered: Lowered, reporter: Reporter
 ) -> dict[str, Tensor]:
     """Of the saved file on the target's runner, and on its others where a gate asks for them. A
-    file that does not run is left in ``failed``; ``whole`` says whether it is one delegate.
+    file that does not run is left in ``failed``.
     """
     others = plan.target.gates[plan.recipe.name].others
     logits = {}
@@ -218,7 +198,7 @@ def _saved_logits(
                 logits[program] = runner.run(folder / plan.target.file, inputs, advance)
             except RunnerError as error:
                 replacement.set_aside(folder, failed, str(error))
-                remedy = error.remedy if whole else OUTSIDE
+                remedy = error.remedy if lowered.delegation.whole else OUTSIDE
                 raise RunnerError(f"{error}; it is in {failed}", remedy) from error
     return logits
 

@@ -36,8 +36,9 @@ ROOMS: dict[str, set[str]] = {
     "preprocessing.py": {"request.py"},
     "plan.py": CONTRACTS | {"request.py", "preprocessing.py"},
     "prove": CONTRACTS | {"lowering"},
+    "form.py": CONTRACTS | PLANS | {"lowering"},
     "write_artifact.py": CONTRACTS | PLANS | {"prove"},
-    "pipeline.py": CONTRACTS | PLANS | {"write_artifact.py", "prove", "lowering"},
+    "pipeline.py": CONTRACTS | PLANS | {"form.py", "write_artifact.py", "prove", "lowering"},
     "profile": CONTRACTS | {"request.py", "pipeline.py", "runners"},
     "report": {"artifact", "prove", "progress.py"},
     "command_line": CONTRACTS

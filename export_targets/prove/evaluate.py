@@ -24,6 +24,7 @@ from export_targets.prove.labelled import (
     described,
     labelled_images,
 )
+from export_targets.prove.outputs import check_classes
 from export_targets.runner import runner_named
 from export_targets.target import target_named
 
@@ -127,16 +128,10 @@ def evaluate(
     ``network`` is one's own, where the artifact is of one. Raises InputError.
     A bounded number of images is in memory at a time. Ctrl-C ends it with what was judged.
     """
-    if choice.class_order is not None:
-        named(dict.fromkeys(CLASS_ORDERS), "order of classes", choice.class_order)
     artifact = open_artifact(folder)
     manifest = artifact.manifest
-    check_classes(artifact)
+    found = _labelled(artifact, choice)
     reference = programs.reference(artifact, network, trust_graphs)
-    found = labelled_images(
-        choice.images,
-        Classes(manifest.model.classes, artifact.labels(), choice.labels, choice.class_order),
-    )
     preprocessing = manifest.input.preprocessing()
     reporter.notes((f"Preprocessing: {preprocessing}", described(found.mapping), *found.notes))
     pairs = chosen_pairs(found, choice.limit, manifest.input.shape[0])
@@ -167,6 +162,16 @@ def evaluate(
         unreadable=tuple(reader.unreadable),
         narrow=reader.narrow,
         programs=tuple(tally.accuracy(name) for name, tally in tallies.items()),
+    )
+
+
+def _labelled(artifact: Artifact, choice: Choice) -> LabelledImages:
+    if choice.class_order is not None:
+        named(dict.fromkeys(CLASS_ORDERS), "order of classes", choice.class_order)
+    check_classes(artifact.manifest)
+    classes = artifact.manifest.model.classes
+    return labelled_images(
+        choice.images, Classes(classes, artifact.labels(), choice.labels, choice.class_order)
     )
 
 
@@ -204,15 +209,6 @@ def chosen_pairs(
             "Give more images or a higher --limit.",
         )
     return pairs
-
-
-def check_classes(artifact: Artifact) -> None:
-    """Raises InputError for an artifact whose outputs are no logits of classes."""
-    if artifact.manifest.output.kind == "tensors":
-        raise InputError(
-            f"{artifact.folder} returns tensors, not logits of classes.",
-            "Use edgeform verify, which compares each tensor.",
-        )
 
 
 def artifact_programs(

@@ -2,7 +2,9 @@
 
 from torch import Tensor
 
+from edge_models.errors import InputError
 from export_targets.artifact.interface import OutputSection
+from export_targets.artifact.manifest import Manifest
 
 
 def by_output(logits: Tensor, output: OutputSection) -> tuple[Tensor, ...]:
@@ -17,3 +19,12 @@ def by_output(logits: Tensor, output: OutputSection) -> tuple[Tensor, ...]:
     if rows % batch:  # a wrong number of rows, which the comparison refuses
         return (logits.flatten(0, 1),)
     return logits.unflatten(1, (rows // batch, batch)).movedim(1, 0).flatten(1, 2).unbind(0)
+
+
+def check_classes(manifest: Manifest) -> None:
+    """Raises InputError for an artifact whose outputs are no logits of classes."""
+    if manifest.output.kind == "tensors":
+        raise InputError(
+            f"{manifest.name} returns tensors, not logits of classes.",
+            "Use edgeform verify, which compares each tensor.",
+        )
