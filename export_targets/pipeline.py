@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge.network import Recognized
+from edge_models.errors import InputError
 from edge_models.images import normalize
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import one_output, run_eager
@@ -86,7 +87,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
-            lowered = plan.target.lower(represented.program, lowering, folder / plan.target.file)
+            lowered = _lowered(plan, represented.program, lowering, folder / plan.target.file)
         reporter.notes((*lowered.notes, *_own_notes(lowered, formed.recognized)))
         saved = _with_weights(represented.program, lowered.weights)
         if lowered.weights:
@@ -144,6 +145,26 @@ def _represented(
     stayed_float = float_modules(quantized, plan.float_rules, why)
     program = torch.export.export(quantized, (golden[0],))
     return Represented(program, logits, stayed_float, layers)
+
+
+def _lowered(
+    plan: Plan, program: torch.export.ExportedProgram, lowering: Lowering, path: Path
+) -> Lowered:
+    """Raises InputError where a network of one's own is beyond the target's compiler."""
+    try:
+        return plan.target.lower(program, lowering, path)
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:  # compilers raise whatever they stumble on
+        if plan.spec.own is None:
+            raise
+        cause = error.__cause__ or error
+        lines = str(cause).strip().splitlines() or [""]
+        raise InputError(
+            f"{plan.target.name}'s compiler does not take the network: {type(cause).__name__}: "
+            f"{lines[0]}",
+            "Try another --recipe or --target, or parts of the network, to see which module it is.",
+        ) from error
 
 
 def _own_notes(lowered: Lowered, recognized: tuple[Recognized, ...] | None) -> list[str]:
