@@ -11,7 +11,7 @@ from export_targets.prove.verify import fresh_logits
 from tests import planted
 from tests.conftest import Built
 from tests.faults import FAULTS, Fault, fed, normalized
-from tests.planted import CELLS, UNSEEN
+from tests.planted import CELLS, UNSEEN, UNSEEN_BY_APPS
 
 # One network for each target and recipe; every network with all of them is for the full suite.
 EVERYDAY = (
@@ -42,12 +42,22 @@ def marked(cells: tuple[tuple[str, str, str], ...]) -> list[object]:
 @pytest.mark.parametrize("cell", marked(CELLS))
 def test_a_broken_program_turns_its_hop_red(cell: tuple[str, str, str], built: Built) -> None:
     opened = open_artifact(built(*cell).folder)
-    assert planted.broken_hop(opened, RIGHT).status == "passed"
-    hops = planted.measured(opened, in_file=False)
-    assert len(hops) >= len(FAULTS) - 2
-    assert set(hops) >= {fault.name for fault in FED}
+    found = planted.planted(opened, in_file=False)
+    assert len(found) >= len(FAULTS) - 2
+    assert set(found) >= {fault.name for fault in FED}
+    hops = planted.judged(opened, found, in_file=False)
     passed = {name for name, hop in hops.items() if hop.status == "passed"}
     assert passed == {name for name, cells in UNSEEN.items() if cell in cells}
+    taken = {name for name, logits in found.items() if planted.passes_self_test(opened, logits)}
+    assert taken == {name for name, cells in UNSEEN_BY_APPS.items() if cell in cells}
+
+
+@pytest.mark.parametrize("cell", marked(CELLS))
+def test_the_right_program_is_green(cell: tuple[str, str, str], built: Built) -> None:
+    opened = open_artifact(built(*cell).folder)
+    right = planted.broken_logits(opened, RIGHT)
+    assert planted.hop_of(opened, planted.hop_of_program(opened), right).status == "passed"
+    assert planted.passes_self_test(opened, right)
 
 
 @pytest.mark.full
@@ -55,8 +65,9 @@ def test_a_broken_program_turns_its_hop_red(cell: tuple[str, str, str], built: B
 @pytest.mark.parametrize("cell", [*EVERYDAY, *PTE], ids="-".join)
 def test_a_broken_file_turns_the_lower_hop_red(cell: tuple[str, str, str], built: Built) -> None:
     opened = open_artifact(built(*cell).folder)
-    assert planted.broken_file_hop(opened, RIGHT).status == "passed"
-    hops = planted.measured(opened, in_file=True)
+    right = planted.broken_file_logits(opened, RIGHT)
+    assert planted.hop_of(opened, "lower", right).status == "passed"
+    hops = planted.judged(opened, planted.planted(opened, in_file=True), in_file=True)
     passed = {name for name, hop in hops.items() if hop.status == "passed"}
     assert passed == {name for name, cells in planted.UNSEEN_IN_FILES.items() if cell in cells}
 
@@ -78,7 +89,8 @@ def test_swapped_colors_are_seen_on_photographs(built: Built) -> None:
 @pytest.mark.parametrize("model", REAL_SIZE)
 def test_a_broken_program_at_real_size_turns_its_hop_red(model: str, built: Built) -> None:
     opened = open_artifact(built(model, "xnnpack", "fp32").folder)
-    assert planted.broken_hop(opened, RIGHT).status == "passed"
-    hops = planted.measured(opened, in_file=False)
+    right = planted.broken_logits(opened, RIGHT)
+    assert planted.hop_of(opened, "edge", right).status == "passed"
+    hops = planted.judged(opened, planted.planted(opened, in_file=False), in_file=False)
     assert len(hops) >= len(FAULTS) - 2
     assert {hop.status for hop in hops.values()} == {"failed"}

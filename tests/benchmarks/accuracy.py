@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from edge_models.catalog import model_spec
 from edge_models.edge import edge_form
@@ -77,14 +77,13 @@ def _row(
     spec = model_spec(model)
     source = trained.model(model).module
     module = edge_form(spec, source, trained.SIZE, 1, "mean", target.forms)
-    graph_db, share, some = None, 0.0, _spread(len(inputs), ON_GRAPH)
+    graph_db, some = None, _spread(len(inputs), ON_GRAPH)
     lowered = fp32[some]
     if recipe.quantized:
         calibration = trained.photographs("calibration")[0]
         module = quantized_graph(module, spec, target, recipe, calibration)
         lowered = run_eager(module, inputs[some][:, None])[:, 0]
         graph_db = measure(fp32[some], lowered).sqnr_db
-        share = int8_share(module)
     program = torch.export.export(module, (inputs[:1],))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, target.file)
@@ -107,14 +106,15 @@ def _row(
         median_sqnr_db=metrics.median_sqnr_db,
         graph_db=graph_db,
         file_db=None if graph_db is None else measure(lowered, found[some]).sqnr_db,
-        int8_share=share,
+        int8_share=int8_share(program.module()),
     )
     print(_line(row), flush=True)
     return row
 
 
-def int8_share(graph: fx.GraphModule) -> float:
+def int8_share(graph: nn.Module) -> float:
     """Percent of a quantized graph's multiply-accumulates that are in INT8."""
+    assert isinstance(graph, fx.GraphModule)
     products = [node for node in graph.graph.nodes if node.op == "call_function"]
     counts = [(multiply_accumulates(node), in_int8(node)) for node in products]
     return 100 * sum(n for n, integer in counts if integer) / sum(n for n, _ in counts)
