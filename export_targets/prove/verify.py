@@ -60,8 +60,7 @@ def verify(
         read = folder_images(artifact, images, strict, reporter)
         source = read.source
         normalized = programs.normalized(artifact, read.pixels)
-        source_network = programs.reference(artifact, network, trust_graphs)
-        logits, absent = fresh_logits(artifact, source_network, normalized, trust_graphs, reporter)
+        logits, absent = fresh_logits(artifact, normalized, trust_graphs, reporter, network)
         inputs = programs.given(artifact, read.pixels)
     logits["file"] = saved_logits(artifact, chosen, inputs, reporter)
     for program in target.gates[manifest.recipe].others:
@@ -136,12 +135,13 @@ def folder_images(
 
 def fresh_logits(
     artifact: Artifact,
-    source: programs.Reference,
     inputs: Tensor,
     trust_graphs: bool,
     reporter: Reporter,
+    network: programs.Network = None,
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Logits of the programs before the saved file on new inputs, and why some are absent."""
+    source = programs.reference(artifact, network, trust_graphs)
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(source.module, inputs)}
     absent: dict[str, str] = {}
