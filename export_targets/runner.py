@@ -11,6 +11,7 @@ from edge_models.errors import InputError
 from edge_models.errors import RunnerError as RunnerError  # what a runner raises
 from edge_models.registry import collect, named
 from export_targets import runners
+from export_targets.target import target_named
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Event:
 class Runner:
     """``run(model, inputs, advance)`` executes a saved file, inputs (samples, B, 3, H, W), calls
     ``advance`` after each sample and returns its logits (samples, rows, classes). ``targets`` are
-    the names of the targets it can execute.
+    the names of the targets it can execute beside those that name it.
 
     ``turns(artifact folder, threads, warm-up)`` gives the command of a process that measures in
     turns (``turns.py``), ``trace(artifact folder, threads, inferences)`` the runtime's events;
@@ -39,14 +40,18 @@ class Runner:
 
     name: str
     summary: str
-    targets: tuple[str, ...]
     run: Callable[[Path, Tensor, Callable[[], None]], Tensor]
+    targets: tuple[str, ...] = ()
     turns: Callable[[Path, int, int], list[str]] | None = None
     trace: Callable[[Path, int, int], list[Event]] | None = None
     untimed: str = ""
     absent: Callable[[], str] = str
     measure: Callable[[Path, int, int, int, Path, Callable[[], None]], None] | None = None
     device: Callable[[str], "Runner"] | None = None
+
+    def executes(self, target: str) -> bool:
+        """Whether it can execute the files of a target by that name."""
+        return target in self.targets or self.name in target_named(target).runners
 
 
 @cache
@@ -66,8 +71,8 @@ def runner_named(name: str, target: str) -> Runner:
         if runner.device is None:
             raise InputError(f"The runner {kind} has no devices to name.", f"Use --runner {kind}.")
         runner = runner.device(serial)
-    if target not in runner.targets:
-        able = [other.name for other in found.values() if target in other.targets]
+    if not runner.executes(target):
+        able = [other.name for other in found.values() if other.executes(target)]
         raise InputError(
             f"The runner {name} cannot execute files of the target {target}.",
             f"Use {', '.join(able)}." if able else "No runner here can.",

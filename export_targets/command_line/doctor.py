@@ -140,9 +140,7 @@ def _ability(name: str, packages: list[Check]) -> Ability:
         return Ability(name, what, "no", remedy or "install its packages again, named above")
     others = BACKENDS - set(target.packages)
     missing = [check for check in packages if check.found == ABSENT and check.name not in others]
-    known = [
-        runner for runner in runners if target.name in runner.targets and runner.device is None
-    ]
+    known = [runner for runner in runners if runner.executes(target.name) and not runner.device]
     able = [
         f"{runner.name} after `{todo}`" if (todo := runner.absent()) else runner.name
         for runner in known

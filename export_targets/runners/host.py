@@ -36,7 +36,6 @@ def load(model: Path) -> Callable[[Tensor], Tensor]:
 RUNNER = Runner(
     name="host",
     summary="the ExecuTorch runtime in this environment",
-    targets=("xnnpack",),
     run=run,
     turns=host_times.turns_command,
     trace=host_times.trace,

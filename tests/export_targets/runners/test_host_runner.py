@@ -123,5 +123,5 @@ def test_an_unknown_runner_is_refused_with_the_names(
 
 
 def test_a_runner_that_cannot_execute_a_target_is_refused() -> None:
-    with pytest.raises(InputError, match="host cannot execute files of the target papyrus"):
-        runner_named("host", "papyrus")
+    with pytest.raises(InputError, match="host cannot execute files of the target coreml"):
+        runner_named("host", "coreml")
