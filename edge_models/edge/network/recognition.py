@@ -121,8 +121,8 @@ def _proven(
         if hooked := [name for name, m in module.named_modules() if _has_hooks(m)]:
             why = f"{known.name}: {hooked[0] or 'it'} has hooks, which an edge form would not call"
             break
-        form = _placed(known.edge(reference, call, forms).eval(), call)
         try:
+            form = _placed(known.edge(reference, candidate, forms).eval(), call)
             agreement = _agreement(module, form, call)
         except ValueError as error:
             why = f"{known.name}: {error}"
