@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from edge_models.edge.network.calls import Calls, calls_of
 from edge_models.edge.network.known_layer import Candidate
 
-Unit = tuple[nn.Module, ...]  # a convolution or linear with the norm behind it, or one of them
+Unit = tuple[nn.Module, ...]  # a convolution with the norm of its map, or a layer alone
 PRODUCTS = (nn.Conv2d, nn.Linear)
-NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+NORMS_OF_MAPS = (nn.BatchNorm2d, nn.GroupNorm)
+NORMS = (*NORMS_OF_MAPS, nn.LayerNorm)
 
 
 def leaves_of(module: nn.Module, calls: Calls) -> tuple[nn.Module, ...]:
@@ -92,7 +93,7 @@ def _by_signature(leaves: Iterable[nn.Module]) -> dict[Hashable, list[Unit]]:
     units: list[Unit] = []
     for leaf in leaves:
         behind = units and len(units[-1]) == 1 and isinstance(units[-1][0], PRODUCTS)
-        if behind and isinstance(leaf, NORMS):
+        if behind and isinstance(leaf, NORMS_OF_MAPS):
             units[-1] = (units[-1][0], leaf)
         else:
             units.append((leaf,))

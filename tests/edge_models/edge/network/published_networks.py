@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from edge_models.reference import CoTLayer
 from tests.edge_models.edge.network.foreign_conformer import Encoder
 from tests.edge_models.edge.network.foreign_cot import ContextAttention, Contextual
-from tests.edge_models.layers import made
+from tests.edge_models.layers import made, settled
 
 
 def unit(
@@ -180,9 +180,7 @@ class Yolo(nn.Module):
         raw = [head(level) for head, level in zip(self.heads, maps, strict=True)]
         if not self.focus:
             return raw
-        return [
-            level.view(-1, 7, *level.shape[2:]).permute(0, 2, 3, 1).contiguous() for level in raw
-        ]
+        return [level.unflatten(1, (3, 7)).permute(0, 1, 3, 4, 2).contiguous() for level in raw]
 
 
 class Inverted(nn.Module):
@@ -281,12 +279,18 @@ class DeiT(nn.Module):
 
 
 Made = Callable[[], tuple[nn.Module, tuple[int, int]]]
+
+
+def of_size(build: type[nn.Module], size: tuple[int, int], **config: object) -> Made:
+    return lambda: (settled(made(build, **config), size), size)
+
+
 NETWORKS: dict[str, Made] = {
-    "ResNet": lambda: (made(ResNet), (64, 64)),
-    "U-Net": lambda: (made(UNet), (32, 48)),
-    "YOLOv5": lambda: (made(Yolo, block=PartialBlock, focus=True), (64, 64)),
-    "YOLOv8": lambda: (made(Yolo, block=SplitBlock, focus=False), (64, 64)),
-    "MobileNetV3": lambda: (made(MobileNet), (32, 32)),
-    "ConvNeXt": lambda: (made(ConvNeXt), (32, 32)),
-    "DeiT": lambda: (made(DeiT), (32, 32)),
+    "ResNet": of_size(ResNet, (64, 64)),
+    "U-Net": of_size(UNet, (32, 48)),
+    "YOLOv5": of_size(Yolo, (64, 64), block=PartialBlock, focus=True),
+    "YOLOv8": of_size(Yolo, (64, 64), block=SplitBlock, focus=False),
+    "MobileNetV3": of_size(MobileNet, (32, 32)),
+    "ConvNeXt": of_size(ConvNeXt, (32, 32)),
+    "DeiT": of_size(DeiT, (32, 32)),
 }
