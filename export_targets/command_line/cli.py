@@ -15,6 +15,7 @@ from export_targets.command_line import (
 from export_targets.command_line import tables as show
 from export_targets.command_line.arguments import (
     Calibration,
+    ComputeUnits,
     Crop,
     Debug,
     Deployment,
@@ -36,6 +37,8 @@ from export_targets.command_line.arguments import (
     Trust,
     WeightsKey,
     build_request,
+    check_import,
+    on_units,
 )
 from export_targets.command_line.console import (
     DONE,
@@ -49,7 +52,6 @@ from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES = 4096
 MAX_ITERATIONS, MAX_THREADS = 100_000, 256
-MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options of `profile`
 
 app = typer.Typer(
     name="edgeform",
@@ -139,6 +141,7 @@ def verify(
     artifact: Path,
     images: Images = None,
     runner: RunnerName = None,
+    compute_units: ComputeUnits = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
@@ -148,7 +151,8 @@ def verify(
     with loading():
         from export_targets.prove.verify import verify as run
 
-    result = run(artifact, images, runner, trust_graphs, stderr_reporter(), strict)
+    by = on_units(runner, compute_units)
+    result = run(artifact, images, by, trust_graphs, stderr_reporter(), strict)
     document = result.report.model_dump(mode="json", by_alias=True)
     print_result(document, as_json, lambda: show.parity(result.report))
     return judged(result.problems)
@@ -162,6 +166,7 @@ def profile(
         str | None, typer.Option(help="published: build and measure that form too.")
     ] = None,
     runner: RunnerName = None,
+    compute_units: ComputeUnits = None,
     iterations: Annotated[int, typer.Option(min=1, max=MAX_ITERATIONS)] = 120,
     warmup: Annotated[int, typer.Option(min=0, max=MAX_ITERATIONS)] = 10,
     threads: Annotated[
@@ -178,17 +183,12 @@ def profile(
         from export_targets.profile.profile import Settings, profile_all, take
 
     if import_ is not None:
-        sources = map(context.get_parameter_source, MEASURING)
-        if len(artifacts) > 1 or any(source and source.name == "COMMANDLINE" for source in sources):
-            raise InputError(
-                "--import is of one artifact and measures nothing.",
-                f"Leave other artifacts and --{', --'.join(MEASURING)} away.",
-            )
+        check_import(context)
         result = take(artifacts[0], import_)
     else:
-        settings = Settings(iterations, warmup, threads)
+        settings, by = Settings(iterations, warmup, threads), on_units(runner, compute_units)
         with collector_off():  # a baseline is built
-            result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
+            result = profile_all(artifacts, baseline, by, settings, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.profile(result))
     if result.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)
@@ -207,6 +207,7 @@ def evaluate(
         str | None, typer.Option(help="Of folders that are no labels: natural or sorted.")
     ] = None,
     runner: RunnerName = None,
+    compute_units: ComputeUnits = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
@@ -218,7 +219,8 @@ def evaluate(
         from export_targets.prove.evaluate import evaluate as run
 
     choice = Choice(images, limit, labels, class_order, strict)
-    report = run(artifact, choice, runner, trust_graphs, stderr_reporter())
+    by = on_units(runner, compute_units)
+    report = run(artifact, choice, by, trust_graphs, stderr_reporter())
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
     if report.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)

@@ -23,7 +23,7 @@ from export_targets.artifact.latency_report import (
     Ratio,
 )
 from export_targets.profile.baseline import published_form
-from export_targets.profile.operator_times import delegated_operators, operator_table
+from export_targets.profile.operator_times import delegated_operators, of_operators, operator_table
 from export_targets.profile.ratios import LEVEL, ratio
 from export_targets.progress import Reporter
 from export_targets.runner import Runner, runner_named
@@ -228,6 +228,8 @@ def _operators(side: Side, settings: Settings, reporter: Reporter) -> OperatorTa
     artifact = side.artifact
     with reporter.stage(f"Operators of {artifact.manifest.name}"):
         events = side.runner.trace(artifact.folder, settings.threads or 0, TRACED)
+        if not of_operators(events):
+            return None
         return operator_table(
             events, delegated_operators(artifact), artifact.manifest.delegation.fallen
         )

@@ -96,7 +96,7 @@ def test_a_benchmark_gives_a_report_that_is_taken(
     assert ran.code == 0, ran.err
     report = read_report(path)
     assert (report.runner, report.iterations, report.warmup) == (X86, 7, 2)
-    assert (report.runtime.threads, report.image.width) == (1, 64)
+    assert (report.runtime.threads, report.image.width, report.image.height) == (1, 1280, 960)
     assert edgeform("profile", folder, "--import", path).code == 0
 
 

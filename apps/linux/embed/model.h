@@ -24,6 +24,9 @@ class Model {
   // file or it is not what the manifest says.
   explicit Model(const Artifact& artifact);
 
+  // The same of the model's file, read and its digest checked before.
+  Model(const Artifact& artifact, Bytes file);
+
   Floats run(Floats input);  // logits: heads x batch x classes
 
  private:
