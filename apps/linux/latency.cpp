@@ -55,7 +55,7 @@ class Stopwatch {
     const double prepared = since(begin);
     const Floats logits = model_.run(std::move(input));
     const double executed = since(begin);
-    for (int image = 0; image < artifact_.shape[0]; ++image) {
+    for (int image = 0; artifact_.classes > 0 && image < artifact_.shape[0]; ++image) {
       for (const Class& c : top_classes(logits, artifact_, image)) {
         if (!labels_.empty()) label_ = labels_[static_cast<size_t>(c.index)];
       }

@@ -35,8 +35,7 @@ final class CoreMLClassifier: Classifier, @unchecked Sendable {
           from: MLDictionaryFeatureProvider(dictionary: [contract.name: value]))
       }
     }
-    let names = output.heads == 1 ? [output.name] : (0..<2).map { "\(output.name)_\($0)" }
-    let logits = names.flatMap { name in
+    let logits = output.names.flatMap { name in
       found.featureValue(for: name)?.multiArrayValue.map {
         MLShapedArray<Float>(converting: $0).scalars
       } ?? []

@@ -98,6 +98,10 @@ Floats Model::run(Floats input) {
 }
 
 std::vector<Class> top_classes(const Floats& logits, const Artifact& artifact, int image) {
+  if (artifact.classes == 0) {
+    throw InputError(artifact.name + " gives tensors, not logits of classes.",
+                     "Take another artifact to classify.");
+  }
   std::vector<Class> classes;  // with their logits first
   for (int index = 0; index < artifact.classes; ++index) {
     double logit = 0;

@@ -27,7 +27,7 @@ class Model {
   // The same of the model's file, read and its digest checked before.
   Model(const Artifact& artifact, Bytes file);
 
-  Floats run(Floats input);  // logits: heads x batch x classes
+  Floats run(Floats input);  // logits: heads x batch x classes; or tensors, one after the other
 
  private:
   struct Counted {  // among the living, from before the runtime loads until after it has closed
@@ -46,5 +46,6 @@ struct Class {
   double probability;
 };
 
-// The five most probable classes of an image of the batch; two heads are averaged.
+// The five most probable classes of an image of the batch; two heads are averaged. Throws InputError
+// where the outputs are no logits.
 std::vector<Class> top_classes(const Floats& logits, const Artifact& artifact, int image);
