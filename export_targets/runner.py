@@ -11,6 +11,7 @@ from edge_models.errors import InputError
 from edge_models.errors import RunnerError as RunnerError  # what a runner raises
 from edge_models.registry import collect, named
 from export_targets import runners
+from export_targets.target import target_named
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Event:
 class Runner:
     """``run(model, inputs, advance)`` executes a saved file, inputs (samples, B, 3, H, W), calls
     ``advance`` after each sample and returns its logits (samples, rows, classes). ``targets`` are
-    the names of the targets it can execute.
+    the names of the targets it can execute beside those that name it.
 
     ``check(target)`` raises InputError where this system cannot execute files of a target;
     ``absent()`` says what is to do before it can, empty where nothing is.
@@ -43,8 +44,8 @@ class Runner:
 
     name: str
     summary: str
-    targets: tuple[str, ...]
     run: Callable[[Path, Tensor, Callable[[], None]], Tensor]
+    targets: tuple[str, ...] = ()
     turns: Callable[[Path, int, int], list[str]] | None = None
     trace: Callable[[Path, int, int], list[Event]] | None = None
     untimed: str = ""
@@ -54,6 +55,10 @@ class Runner:
     measure: Callable[[Path, int, int, int, Path, Callable[[], None]], None] | None = None
     variant: Callable[[str], "Runner"] | None = None
     chooses_units: bool = False
+
+    def executes(self, target: str) -> bool:
+        """Whether it can execute the files of a target by that name."""
+        return target in self.targets or self.name in target_named(target).runners
 
 
 @cache
@@ -73,7 +78,7 @@ def runner_named(name: str, target: str) -> Runner:
         if runner.variant is None:
             raise InputError(f"The runner {kind} has no devices to name.", f"Use --runner {kind}.")
         runner = runner.variant(variant)
-    if target not in runner.targets:
+    if not runner.executes(target):
         able = [other.name for other in found.values() if runs_here(other, target)]
         raise InputError(
             f"The runner {name} cannot execute files of the target {target}.",
@@ -89,7 +94,7 @@ def runs_here(runner: Runner, target: str) -> bool:
         runner.check(target)
     except InputError:
         return False
-    return target in runner.targets
+    return runner.executes(target)
 
 
 def on_units(runner: str | None, units: str) -> str:

@@ -115,6 +115,11 @@ class Target:
     other_runners: Mapping[str, str] = field(default_factory=dict)
     int8_operators: str = ""
 
+    @property
+    def runners(self) -> tuple[str, ...]:
+        """The names of the runners that judge its files."""
+        return (self.runner, *self.other_runners.values())
+
     def quantizer(self, recipe: Recipe, rules: tuple[FloatRule, ...]) -> "Quantizer":
         """What a recipe means here when some modules stay float."""
         quantizer: Quantizer = self._compiler().quantizer(recipe, rules)

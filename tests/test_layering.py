@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "progress.py": set(),
     "waiting_threads.py": set(),
     "target.py": {"artifact", "targets"},
-    "runner.py": {"runners"},
+    "runner.py": {"runners", "target.py"},
     "coreml_family.py": {"target.py"},
     "targets": {"target.py", "coreml_family.py"},
     "interpret": set(),

@@ -60,7 +60,7 @@ from dataclasses import replace
 
 from export_targets.runners.host import RUNNER as HOST
 
-RUNNER = replace(HOST, name="scribe", summary="as host", targets=("papyrus",))
+RUNNER = replace(HOST, name="scribe", summary="as host")
 """,
 }
 

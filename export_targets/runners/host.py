@@ -45,7 +45,7 @@ def check(target: str) -> None:
 RUNNER = Runner(
     name="host",
     summary="the ExecuTorch runtime in this environment",
-    targets=("xnnpack", "coreml_pte"),
+    targets=("coreml_pte",),
     check=check,
     run=run,
     turns=host_times.turns_command,

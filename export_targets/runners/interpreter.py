@@ -62,28 +62,24 @@ RUNNER = (
     Runner(
         name="interpreter",
         summary="this program's own interpreter of the saved file, on the CPU",
-        targets=("coreml", "coreml_pte", "vulkan"),
         run=partial(interpret, INTERPRETERS),
         untimed=UNTIMED,
     ),
     Runner(
         name="interpreter_float32",
         summary="the same without rounding results to float16",
-        targets=("coreml",),
         run=partial(interpret, EXACT_INTERPRETERS),
         untimed=UNTIMED,
     ),
     Runner(
         name="interpreter_toward_zero",
         summary="the same with float16 results rounded toward zero",
-        targets=("vulkan",),
         run=partial(interpret, TOWARD_ZERO),
         untimed=UNTIMED,
     ),
     Runner(
         name="interpreter_flushed",
         summary="the same with float16's subnormal results as zero",
-        targets=("vulkan",),
         run=partial(interpret, FLUSHED),
         untimed=UNTIMED,
     ),

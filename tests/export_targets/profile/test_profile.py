@@ -104,7 +104,7 @@ def test_a_damaged_list_of_operators_is_refused(
         return []
 
     fake = fake_runner({"one": 2.0})
-    install(Runner(fake.name, fake.summary, fake.targets, host.run, turns=fake.turns, trace=trace))
+    install(Runner(fake.name, fake.summary, host.run, turns=fake.turns, trace=trace))
     (pair[0] / "evidence").mkdir()
     (pair[0] / artifact.OPERATORS).write_text('[{"operator": 3}]', encoding="utf-8")
     sign_again(pair[0])
@@ -116,7 +116,7 @@ def test_a_damaged_list_of_operators_is_refused(
 def test_a_runner_without_times_says_why(
     pair: tuple[Path, Path], install: Install, edgeform: EdgeformInProcess
 ) -> None:
-    install(Runner("host", "made up", ("xnnpack",), host.run, untimed="it is emulated"))
+    install(Runner("host", "made up", host.run, untimed="it is emulated"))
     ran = edgeform("profile", pair[0])
     assert ran.code == 2
     assert "The runner host gives no times: it is emulated." in ran.err

@@ -17,4 +17,4 @@ def fake_runner(milliseconds: Mapping[str, float], seconds: float = 0.0, what: s
         times = [str(milliseconds[folder.name]), str(seconds), what]
         return [sys.executable, str(TIMES), *times]
 
-    return Runner("host", "made up", ("xnnpack",), host.run, turns=turns)
+    return Runner("host", "made up", host.run, turns=turns)

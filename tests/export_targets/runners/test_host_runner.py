@@ -125,8 +125,8 @@ def test_an_unknown_runner_is_refused_with_the_names(
 
 
 def test_a_runner_that_cannot_execute_a_target_is_refused() -> None:
-    with pytest.raises(InputError, match="host cannot execute files of the target papyrus"):
-        runner_named("host", "papyrus")
+    with pytest.raises(InputError, match="host cannot execute files of the target coreml"):
+        runner_named("host", "coreml")
 
 
 def test_core_mls_delegate_runs_on_a_mac_alone(built: Built, edgeform: EdgeformInProcess) -> None:
