@@ -20,7 +20,8 @@ struct CameraPicker: UIViewControllerRepresentable {
 
   func updateUIViewController(_ picker: UIImagePickerController, context: Context) {}
 
-  @MainActor final class Coordinator: NSObject, UIImagePickerControllerDelegate,
+  @MainActor
+  final class Coordinator: NSObject, UIImagePickerControllerDelegate,
     UINavigationControllerDelegate
   {
     private let taken: (Data?) -> Void

@@ -55,8 +55,7 @@ public final class UIImage: Sendable {
   public class func isSourceTypeAvailable(_ sourceType: SourceType) -> Bool { hasCamera }
 
   public var sourceType = SourceType.photoLibrary
-  public weak var delegate:
-    (any UIImagePickerControllerDelegate & UINavigationControllerDelegate)?
+  public weak var delegate: (any UIImagePickerControllerDelegate & UINavigationControllerDelegate)?
 }
 
 @MainActor public final class UIDevice {
