@@ -24,6 +24,7 @@ from export_targets.prove.labelled import (
     described,
     labelled_images,
 )
+from export_targets.prove.outputs import check_classes
 from export_targets.runner import runner_named
 from export_targets.target import target_named
 
@@ -115,20 +116,22 @@ class Tally:
 
 
 def evaluate(
-    folder: Path, choice: Choice, runner: str | None, trust_graphs: bool, reporter: Reporter
+    folder: Path,
+    choice: Choice,
+    runner: str | None,
+    trust_graphs: bool,
+    reporter: Reporter,
+    network: programs.Network = None,
 ) -> EvaluationReport:
     """Run every program of an artifact over ``images/<class>/*``. A report, no gate.
 
+    ``network`` is one's own, where the artifact is of one. Raises InputError.
     A bounded number of images is in memory at a time. Ctrl-C ends it with what was judged.
     """
-    if choice.class_order is not None:
-        named(dict.fromkeys(CLASS_ORDERS), "order of classes", choice.class_order)
     artifact = open_artifact(folder)
     manifest = artifact.manifest
-    found = labelled_images(
-        choice.images,
-        Classes(manifest.model.classes, artifact.labels(), choice.labels, choice.class_order),
-    )
+    found = _labelled(artifact, choice)
+    reference = programs.reference(artifact, network, trust_graphs)
     preprocessing = manifest.input.preprocessing()
     reporter.notes((f"Preprocessing: {preprocessing}", described(found.mapping), *found.notes))
     pairs = chosen_pairs(found, choice.limit, manifest.input.shape[0])
@@ -136,7 +139,7 @@ def evaluate(
     reader = CropReader(choice.images, len(pairs), spec, spec.size, choice.strict)
     by = runner or target_named(manifest.target.name).runner
     tallies, interrupted = _judged(
-        artifact_programs(artifact, by, trust_graphs),
+        artifact_programs(artifact, reference, by, trust_graphs),
         chunks(pairs, reader, manifest.input.shape[0]),
         len(pairs),
         reporter,
@@ -159,6 +162,16 @@ def evaluate(
         unreadable=tuple(reader.unreadable),
         narrow=reader.narrow,
         programs=tuple(tally.accuracy(name) for name, tally in tallies.items()),
+    )
+
+
+def _labelled(artifact: Artifact, choice: Choice) -> LabelledImages:
+    if choice.class_order is not None:
+        named(dict.fromkeys(CLASS_ORDERS), "order of classes", choice.class_order)
+    check_classes(artifact.manifest)
+    classes = artifact.manifest.model.classes
+    return labelled_images(
+        choice.images, Classes(classes, artifact.labels(), choice.labels, choice.class_order)
     )
 
 
@@ -198,10 +211,11 @@ def chosen_pairs(
     return pairs
 
 
-def artifact_programs(artifact: Artifact, runner: str, trust_graphs: bool) -> dict[str, Program]:
+def artifact_programs(
+    artifact: Artifact, reference: programs.Reference, runner: str, trust_graphs: bool
+) -> dict[str, Program]:
     """What is reported, by name: the reference first, the saved file last."""
     chosen = runner_named(runner, artifact.manifest.target.name)
-    module = programs.reference(artifact).module
 
     def eagerly(run: Callable[[Tensor], Tensor]) -> Program:
         def program(pixels: Tensor, advance: Callable[[], None]) -> Tensor:
@@ -213,7 +227,7 @@ def artifact_programs(artifact: Artifact, runner: str, trust_graphs: bool) -> di
 
         return program
 
-    result = {"reference": eagerly(lambda inputs: run_eager(module, inputs))}
+    result = {"reference": eagerly(lambda inputs: run_eager(reference.module, inputs))}
     if trust_graphs:
         result["quantized"] = eagerly(programs.quantized(artifact))
     result["file"] = lambda pixels, advance: chosen.run(

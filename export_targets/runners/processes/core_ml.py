@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from edge_models.errors import RunnerError
+from edge_models.reference.heads import stack_outputs
 from export_targets.artifact.device import (
     ComputePlan,
     PlannedOperator,
@@ -62,9 +63,9 @@ def main() -> None:
 
 
 def load(model: Path, units: str) -> Callable[[Tensor], Tensor]:
-    """A package as a function from its input to its logits, the first head's rows first."""
+    """A package as a function from its input to its outputs as one tensor."""
     execute = _executed(_network(model, requested_units(units)), read_manifest(model.parent))
-    return lambda sample: torch.cat(list(execute(sample)))
+    return lambda sample: stack_outputs(execute(sample))
 
 
 def _measure(folder: Path, units: Requested, warmup: int) -> None:
@@ -96,18 +97,22 @@ def _network(model: Path, units: Requested) -> Any:
 
 
 def _executed(network: Any, manifest: Manifest) -> Callable[[Tensor], Sequence[Tensor]]:
-    """The outputs of the model for an input (B, 3, H, W), one a head."""
-    one = manifest.output.heads == "mean"
-    names = [manifest.output.name] if one else [f"{manifest.output.name}_{i}" for i in range(2)]
+    """The outputs of the model for an input (B, 3, H, W): one a head, or the named tensors."""
+    output = manifest.output
+    names = [output.name] if output.heads == "mean" else [f"{output.name}_{i}" for i in range(2)]
+    shapes = {tensor.name: tensor.shape for tensor in output.tensors}
+    shapes = shapes or dict.fromkeys(names, output.shape)
     is_image = manifest.input.kind == "image"
 
     def execute(sample: Tensor) -> list[Tensor]:
         given = _picture(sample) if is_image else sample.numpy()
         answers = network.predict({manifest.input.name: given})
-        if missing := [name for name in names if name not in answers]:
+        if missing := [name for name in shapes if name not in answers]:
             raise RunnerError(f"the model has no output {missing[0]}")
-        found = [np.asarray(answers[name], dtype=np.float32) for name in names]
-        return [torch.from_numpy(o).reshape(manifest.output.shape) for o in found]
+        return [
+            torch.from_numpy(np.asarray(answers[name], dtype=np.float32)).reshape(shape)
+            for name, shape in shapes.items()
+        ]
 
     return execute
 

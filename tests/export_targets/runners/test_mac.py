@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import json
 import os
 import shutil
 import sys
@@ -15,11 +16,12 @@ import torch
 
 from edge_models.errors import RunnerError
 from export_targets.artifact.device import ComputePlan, PlannedOperator
-from export_targets.artifact.folder import open_artifact
+from export_targets.artifact.folder import MANIFEST, open_artifact
 from export_targets.artifact.latency_folder import LATENCY, stored_reports
 from export_targets.runner import runner_named
 from export_targets.runners.processes import this_machine
-from tests.conftest import Built, EdgeformInProcess
+from tests.apps.golden import with_tensors
+from tests.conftest import Built, Copied, EdgeformInProcess
 from tests.export_targets.made_up_latency import reports_of
 
 STAND_IN = Path(__file__).with_name("scripted_coremltools")
@@ -94,6 +96,18 @@ def test_core_ml_gets_what_the_model_takes_and_its_logits_are_taken(
     logits = runner.run(artifact.model, artifact.inputs(), lambda: steps.append(None))
     assert torch.equal(logits, artifact.logits("file"))
     assert len(steps) == len(logits)
+
+
+def test_outputs_that_are_no_logits_are_taken_by_their_names(
+    on_a_mac: None, packages: dict[str, Path], copied: Copied
+) -> None:
+    folder = copied(packages["tensors"])
+    path = folder / MANIFEST
+    changed = with_tensors(json.loads(path.read_text(encoding="utf-8")), {"a": [1, 4], "b": [6]})
+    path.write_text(json.dumps(changed), encoding="utf-8")
+    artifact = open_artifact(folder)
+    found = runner_named("mac", "coreml").run(artifact.model, artifact.inputs()[:2], lambda: None)
+    assert torch.equal(found, artifact.logits("file")[:2])
 
 
 @pytest.mark.parametrize(
