@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 import edgeform as api
 from edge_models.photographs import photographs, views
 from export_targets.artifact.folder import REFERENCE_PROGRAM, open_artifact
 from export_targets.pipeline import BuildResult
+from export_targets.plan import resolve
 from export_targets.prove.hops import hop_specs
 from tests.conftest import Built, EdgeformInProcess
 
@@ -154,6 +156,13 @@ def test_a_module_stays_float_where_it_is_asked_for(built: Built, tmp_path: Path
     with pytest.raises(api.InputError, match=r"no module bdy\.0") as error:
         api.build(request)
     assert "body.0" in error.value.remedy
+
+
+@pytest.mark.parametrize(("side", "samples"), [(64, 16), (600, 11), (2048, 4)])
+def test_large_outputs_are_kept_for_fewer_images(side: int, samples: int) -> None:
+    network = nn.Conv2d(3, 4, 1).eval()
+    asked = api.BuildRequest("mine", "xnnpack", "fp32", module=network, size=(side, side))
+    assert resolve(asked).golden_samples == samples
 
 
 def test_a_module_in_python_is_built_and_verified_with_itself(images: Path, tmp_path: Path) -> None:
