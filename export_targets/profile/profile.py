@@ -229,11 +229,10 @@ def _operators(side: Side, settings: Settings, reporter: Reporter) -> OperatorTa
     artifact = side.artifact
     with reporter.stage(f"Operators of {artifact.manifest.name}"):
         events = side.runner.trace(artifact.folder, settings.threads or 0, TRACED)
+        delegated = delegated_operators(artifact)
         if not of_operators(events):
             return None
-        return operator_table(
-            events, delegated_operators(artifact), artifact.manifest.delegation.fallen
-        )
+        return operator_table(events, delegated, artifact.manifest.delegation.fallen)
 
 
 def _ratios(index: int, sides: Sequence[Side], measured: Sequence[Measured]) -> list[Ratio]:
