@@ -110,6 +110,7 @@ def test_every_mistake_of_the_file_is_tried() -> None:
         ("no_such_package.module:make", "No module named 'no_such_package'"),
         (":make", "names no function"),
         ("net.py:", "names no function"),
+        ("net.py", "names no function"),
     ],
 )
 def test_a_place_without_a_function_is_named(place: str, what: str) -> None:

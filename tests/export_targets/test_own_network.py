@@ -21,8 +21,8 @@ FILE = Path(__file__).with_name("own_networks.py")
 HEADS, DIGITS, OUTSIDE = (f"{FILE}:{name}" for name in ("heads", "digits", "outside"))
 SIZE = (48, 64)
 TENSORS = [("mask", (1, 8, 24, 32)), ("score", (1, 4))]
-PAIRS = [("xnnpack", "fp32"), ("xnnpack", "int8"), ("vulkan", "fp16")]
-PAIRS += [("coreml", "fp16"), ("coreml_pte", "fp16")]
+PAIRS = [("xnnpack", "fp32"), ("xnnpack", "int8"), ("coreml", "fp16")]
+SLOW_PAIRS = [("vulkan", "fp16"), ("coreml_pte", "fp16")]
 
 
 def heads(built: Built, target: str, recipe: str) -> BuildResult:
@@ -48,7 +48,10 @@ def hops(document: dict[str, Any]) -> dict[str, str]:
     return {hop["name"]: hop["status"] for hop in document["hops"]}
 
 
-@pytest.mark.parametrize(("target", "recipe"), PAIRS)
+@pytest.mark.parametrize(
+    ("target", "recipe"),
+    [*PAIRS, *(pytest.param(*pair, marks=pytest.mark.full) for pair in SLOW_PAIRS)],
+)
 def test_each_output_is_proven_on_each_target(target: str, recipe: str, built: Built) -> None:
     result = heads(built, target, recipe)
     assert result.problems == ()
