@@ -41,7 +41,7 @@ newest-python:
 	rm -rf $(NEWEST)/artifacts
 	cd $(NEWEST) && printf '%s\n' xnnpack vulkan coreml coreml_pte | OMP_NUM_THREADS=1 xargs -P 2 -I TARGET sh -ec \
 		"venv/bin/edgeform build digits_cotnet_simple --target TARGET --out artifacts/TARGET; venv/bin/edgeform verify artifacts/TARGET"
-	rm -rf $(NEWEST)
+	rm -rf $(NEWEST) build/lib build/bdist.*
 
 bench: $(BENCH_STAMP)
 	@echo "Measuring accuracy, latency, lowering and ARM64 instructions: about 40 minutes on 2 quiet"

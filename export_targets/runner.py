@@ -28,6 +28,8 @@ class Runner:
     ``advance`` after each sample and returns its logits (samples, rows, classes). ``targets`` are
     the names of the targets it can execute beside those that name it.
 
+    ``load(model)`` gives the same of one input, for a process of its own, which it may end.
+
     ``turns(artifact folder, threads, warm-up)`` gives the command of a process that measures in
     turns (``turns.py``), ``trace(artifact folder, threads, inferences)`` the runtime's events;
     0 threads are the runtime's own choice. ``untimed`` says why a runner without them gives no
@@ -42,6 +44,7 @@ class Runner:
     summary: str
     run: Callable[[Path, Tensor, Callable[[], None]], Tensor]
     targets: tuple[str, ...] = ()
+    load: Callable[[Path], Callable[[Tensor], Tensor]] | None = None
     turns: Callable[[Path, int, int], list[str]] | None = None
     trace: Callable[[Path, int, int], list[Event]] | None = None
     untimed: str = ""

@@ -47,6 +47,12 @@ RunnerName = Annotated[str | None, typer.Option("--runner", help="Default: the t
 Trust = Annotated[
     bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
 ]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes; default: one for each core. 1: this one.")
+]
+WorkOn = Annotated[
+    str | None, typer.Option("--on", help="ray: the cluster at RAY_ADDRESS, else a local one.")
+]
 
 Calibration = Annotated[
     str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")

@@ -35,6 +35,8 @@ from export_targets.command_line.arguments import (
     TargetName,
     Trust,
     WeightsKey,
+    Workers,
+    WorkOn,
     build_request,
 )
 from export_targets.command_line.console import (
@@ -209,16 +211,20 @@ def evaluate(
     runner: RunnerName = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
+    workers: Workers = None,
+    on: WorkOn = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
     """Top-1 and top-5 of the FP32 reference and the saved file, and their agreement."""
     with loading():
-        from export_targets.prove.evaluate import Choice
+        from export_targets.prove.evaluate import Choice, Work
         from export_targets.prove.evaluate import evaluate as run
 
     choice = Choice(images, limit, labels, class_order, strict)
-    report = run(artifact, choice, runner, trust_graphs, stderr_reporter())
+    work = Work(workers, on, resume)
+    report = run(artifact, choice, runner, trust_graphs, stderr_reporter(), work)
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
     if report.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)

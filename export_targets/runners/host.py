@@ -37,6 +37,7 @@ RUNNER = Runner(
     name="host",
     summary="the ExecuTorch runtime in this environment",
     run=run,
+    load=load,
     turns=host_times.turns_command,
     trace=host_times.trace,
 )
