@@ -39,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.py": CONTRACTS | PLANS | {"write_artifact.py", "prove", "lowering"},
     "profile": CONTRACTS | {"request.py", "pipeline.py", "runners"},
     "report": {"artifact", "prove", "progress.py"},
+    "matrix": {"target.py", "progress.py"},
     "command_line": CONTRACTS
     | {
         "request.py",
@@ -46,6 +47,7 @@ ROOMS: dict[str, set[str]] = {
         "prove",
         "profile",
         "report",
+        "matrix",
         "targets",
         "waiting_threads.py",
         "lowering",

@@ -47,6 +47,7 @@ from export_targets.command_line.console import (
     loading,
     print_result,
 )
+from export_targets.command_line.many_builds import demo, matrix
 from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES = 4096
@@ -275,19 +276,8 @@ def doctor(as_json: Json = False, debug: Debug = False) -> int:
     return DONE
 
 
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Where the artifacts go.")] = Path("artifacts"),
-    as_json: Json = False,
-    debug: Debug = False,
-) -> int:
-    """The main job on the embedded models, with every target and recipe."""
-    with loading():
-        from export_targets.command_line.demo import demo as run
-
-    rows = run(out, stderr_reporter())
-    print_result([asdict(row) for row in rows], as_json, lambda: show.demo(rows))
-    return judged(tuple(problem for row in rows for problem in row.problems))
+app.command()(matrix)
+app.command()(demo)
 
 
 def main() -> None:

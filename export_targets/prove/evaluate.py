@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -117,10 +118,7 @@ def evaluate(
         strict=choice.strict,
     )
     parts, interrupted = _judged(artifact, task, pairs, work, reporter)
-    unreadable = tuple(reason for part in parts for reason in part.unreadable)
-    narrow = sum(part.narrow for part in parts)
-    reporter.notes(reading_notes(unreadable, narrow, task.total, task.folder))
-    return EvaluationReport(
+    report = EvaluationReport(
         artifact=manifest.name,
         images=choice.images.name,
         runner=task.runner,
@@ -129,14 +127,22 @@ def evaluate(
         found=len(found.pairs),
         interrupted=interrupted,
         preprocessing=preprocessing,
-        classes=found.mapping,
-        classes_without_images=found.empty,
-        hidden=found.listed.hidden,
-        other_files=dict(found.listed.others),
-        unreadable=unreadable,
-        narrow=narrow,
+        unreadable=tuple(reason for part in parts for reason in part.unreadable),
+        narrow=sum(part.narrow for part in parts),
         programs=accuracies(parts),
+        **_listing(found),
     )
+    reporter.notes(reading_notes(report.unreadable, report.narrow, task.total, task.folder))
+    return report
+
+
+def _listing(found: LabelledImages) -> dict[str, Any]:
+    return {
+        "classes": found.mapping,
+        "classes_without_images": found.empty,
+        "hidden": found.listed.hidden,
+        "other_files": dict(found.listed.others),
+    }
 
 
 def _judged(

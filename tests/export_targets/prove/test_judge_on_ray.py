@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,11 @@ def test_ray_gives_what_one_process_gives_and_a_lost_node_changes_nothing(
     monkeypatch.setattr(judge_on_ray, "judged_on_ray", losing_a_node)
     found = judged(folder, digit_folders, Work(on="ray"))
     assert lost.is_set()
-    assert len([node for node in ray.nodes() if node["Alive"]]) == 1
+    for _ in range(120):
+        if len(alive := [node for node in ray.nodes() if node["Alive"]]) == 1:
+            break
+        time.sleep(1)  # until the cluster notices
+    assert len(alive) == 1
     assert found == judged(folder, digit_folders, Work(workers=1))
 
 
