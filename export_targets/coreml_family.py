@@ -4,6 +4,7 @@ from edge_models.edge.forms import (
     Forms,
     attention,
     average_pool,
+    group_norm,
     layer_norm,
     local_convolution,
     softmax_mean,
@@ -29,9 +30,14 @@ FORMS = Forms(
     residual_scale=2.0**-6,
     # its native form has tensors of six axes; Core ML has five
     local_convolution=local_convolution.LocalConvolutionInFloat16,
+    group_norm=group_norm.GroupNormScaled,
 )
 
 FLOAT_RULES = (
+    FloatRule(
+        group_norm.GroupNormScaled,
+        "a group norm's statistics, squares among them, need more than 8 bits",
+    ),
     FloatRule(
         local_convolution.TapNormScaled,
         "a group norm's statistics, squares among them, need more than 8 bits",

@@ -1,30 +1,96 @@
-"""Real builds, broken on purpose: each fault turns its own hop red."""
+"""Real builds, broken on purpose: each fault turns its own hop red, or is named as unseen."""
 
 import pytest
 
-from export_targets.artifact.folder import Artifact, open_artifact
-from tests import faults
+from edge_models.images import crops
+from edge_models.photographs import photographs, views
+from edge_models.reference.heads import run_eager
+from export_targets.artifact.folder import open_artifact
+from export_targets.progress import silent_reporter
+from export_targets.prove.verify import fresh_logits
+from tests import planted
 from tests.conftest import Built
-from tests.faults import CELLS, FAULTS, SAMPLES, UNSEEN, Fault, NoPlaceError
+from tests.faults import FAULTS, Fault, fed, normalized
+from tests.planted import CELLS, UNSEEN, UNSEEN_BY_APPS
+
+# One network for each target and recipe; every network with all of them is for the full suite.
+EVERYDAY = (
+    ("digits_conformer", "xnnpack", "fp32"),
+    ("digits_cotnet", "xnnpack", "int8"),
+    ("digits_cotnet_simple", "vulkan", "fp16"),
+    ("digits_conformer", "vulkan", "int8"),
+    ("digits_cotnet", "coreml", "fp16"),
+    ("digits_conformer", "coreml", "int8"),
+)
+# What a delegate holds is the package's program.
+PTE = [
+    ("digits_cotnet_simple", "coreml_pte", "fp16"),
+    ("digits_cotnet_simple", "coreml_pte", "int8"),
+]
+REAL_SIZE = ("cotnet50_simple", "cotnet50", "conformer_small_patch16")
+RIGHT = Fault("none")
+FED = [fault for fault in FAULTS if fault.edit is None]
 
 
-@pytest.fixture(scope="module", params=CELLS, ids="-".join)
-def opened(request: pytest.FixtureRequest, built: Built) -> Artifact:
-    return open_artifact(built(*request.param).folder)
+def marked(cells: tuple[tuple[str, str, str], ...]) -> list[object]:
+    return [
+        pytest.param(cell, marks=() if cell in EVERYDAY else pytest.mark.full, id="-".join(cell))
+        for cell in cells
+    ]
 
 
-def test_the_right_program_is_green(opened: Artifact) -> None:
-    inputs = faults.normalized(opened)[:SAMPLES]
-    found = faults.program_logits(opened, Fault("none"), inputs)
-    assert faults.hop_of(opened, faults.hop_of_program(opened), found).status == "passed"
+@pytest.mark.parametrize("cell", marked(CELLS))
+def test_a_broken_program_turns_its_hop_red(cell: tuple[str, str, str], built: Built) -> None:
+    opened = open_artifact(built(*cell).folder)
+    found = planted.planted(opened, in_file=False)
+    assert len(found) >= len(FAULTS) - 2
+    assert set(found) >= {fault.name for fault in FED}
+    hops = planted.judged(opened, found, in_file=False)
+    passed = {name for name, hop in hops.items() if hop.status == "passed"}
+    assert passed == {name for name, cells in UNSEEN.items() if cell in cells}
+    taken = {name for name, logits in found.items() if planted.passes_self_test(opened, logits)}
+    assert taken == {name for name, cells in UNSEEN_BY_APPS.items() if cell in cells}
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_broken_program_turns_its_hop_red(opened: Artifact, fault: Fault) -> None:
-    inputs = faults.normalized(opened)[:SAMPLES]
-    try:
-        found = faults.program_logits(opened, fault, inputs)
-    except NoPlaceError:
-        pytest.skip("this network has no place for it")
-    hop = faults.hop_of(opened, faults.hop_of_program(opened), found)
-    assert hop.status == ("passed" if fault.name in UNSEEN else "failed"), hop.why
+@pytest.mark.parametrize("cell", marked(CELLS))
+def test_the_right_program_is_green(cell: tuple[str, str, str], built: Built) -> None:
+    opened = open_artifact(built(*cell).folder)
+    right = planted.broken_logits(opened, RIGHT)
+    assert planted.hop_of(opened, planted.hop_of_program(opened), right).status == "passed"
+    assert planted.passes_self_test(opened, right)
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("runner_here")
+@pytest.mark.parametrize("cell", [*EVERYDAY, *PTE], ids="-".join)
+def test_a_broken_file_turns_the_lower_hop_red(cell: tuple[str, str, str], built: Built) -> None:
+    opened = open_artifact(built(*cell).folder)
+    right = planted.broken_file_logits(opened, RIGHT)
+    assert planted.hop_of(opened, "lower", right).status == "passed"
+    hops = planted.judged(opened, planted.planted(opened, in_file=True), in_file=True)
+    passed = {name for name, hop in hops.items() if hop.status == "passed"}
+    assert passed == {name for name, cells in planted.UNSEEN_IN_FILES.items() if cell in cells}
+
+
+def test_swapped_colors_are_seen_on_photographs(built: Built) -> None:
+    opened = open_artifact(built("digits_conformer", "xnnpack", "fp32").folder)
+    section = opened.manifest.input
+    pixels = crops(views(photographs(), planted.SAMPLES), section.spec, section.spec.size)
+    images = pixels[:, None] / 255
+    logits, _ = fresh_logits(opened, normalized(images, section), False, silent_reporter())
+    for fault in (RIGHT, next(fault for fault in FED if fault.name == "red and blue swapped")):
+        inputs = normalized(fed(images, fault, section), section)
+        found = run_eager(planted.broken_program(opened, RIGHT), inputs)
+        hop = planted.hop_of(opened, "edge", found, logits["reference"])
+        assert hop.status == ("passed" if fault is RIGHT else "failed")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("model", REAL_SIZE)
+def test_a_broken_program_at_real_size_turns_its_hop_red(model: str, built: Built) -> None:
+    opened = open_artifact(built(model, "xnnpack", "fp32").folder)
+    right = planted.broken_logits(opened, RIGHT)
+    assert planted.hop_of(opened, "edge", right).status == "passed"
+    hops = planted.judged(opened, planted.planted(opened, in_file=False), in_file=False)
+    assert len(hops) >= len(FAULTS) - 2
+    assert {hop.status for hop in hops.values()} == {"failed"}

@@ -111,8 +111,8 @@ class FCUDown(nn.Module):
         if self.norm.has_affine:
             self.norm.weight, self.norm.bias = gamma, beta
             return
-        self.register_buffer("gamma", forms.tokens.constant(gamma.view(1, 1, -1)))
-        self.register_buffer("beta", forms.tokens.constant(beta.view(1, 1, -1)))
+        self.register_buffer("gamma", forms.tokens.from_rows(gamma.view(1, 1, -1)))
+        self.register_buffer("beta", forms.tokens.from_rows(beta.view(1, 1, -1)))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.pool is not None:
@@ -187,7 +187,7 @@ class Conformer(nn.Module):
         patch = scaled(affine_of(source.trans_patch_conv), scale)
         self.patch = convolution_from(patch, source.trans_patch_conv)
         cls_token = source.cls_token.detach().repeat(batch, 1, 1) * scale
-        self.register_buffer("cls_token", forms.tokens.constant(cls_token))
+        self.register_buffer("cls_token", forms.tokens.from_rows(cls_token))
         self.trans_1 = Block(source.trans_1, forms)
         blocks = []
         map_size = (size[0] // 4, size[1] // 4)

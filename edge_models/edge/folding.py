@@ -40,13 +40,27 @@ def norm_scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """before: BN(x); after: scale * x + shift, one of each a channel."""
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError("a batch norm without running statistics cannot be folded")
-    scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    return scale, norm.bias.detach().double() - scale * norm.running_mean.double()
+    statistics = norm.running_mean, norm.running_var
+    return batch_norm_scale_and_shift(norm.weight, norm.bias, *statistics, norm.eps)
+
+
+def batch_norm_scale_and_shift(
+    gamma: Tensor | None, beta: Tensor | None, mean: Tensor, variance: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    """before: gamma * (x - mean) / sqrt(variance + eps) + beta; after: scale * x + shift, (C,)
+    each; no gamma is 1, no beta is 0.
+    """
+    scale = torch.rsqrt(variance.detach().double() + eps)
+    if gamma is not None:
+        scale = scale * gamma.detach().double()
+    shift = -scale * mean.detach().double()
+    return scale, shift if beta is None else shift + beta.detach().double()
 
 
 def scaled_rows(layer: Affine, factors: Tensor) -> Affine:
     """before: factor_c * (W x + b)_c; after: each row of W and b times its factor."""
-    return Affine(layer.weight * factors.view(-1, 1, 1, 1), layer.bias * factors)
+    rows = factors.view(-1, *[1] * (layer.weight.dim() - 1))
+    return Affine(layer.weight * rows, layer.bias * factors)
 
 
 def dense(layer: Affine, groups: int) -> Affine:

@@ -21,7 +21,7 @@ class OfficialCoTLayer(nn.Module):
     """The function of a reference layer, (B, dim, H, W) -> the same, its maps equalized.
 
     ``given`` are the ranges that the input's channels were divided by; the output's were divided by
-    ``divisor``.
+    ``divisor``, where none is given by ranges from the norms.
 
     before: BN(local convolution of v)
     after:  s r (local convolution of v / r) + b: s and b the norm's scale and shift, r the ranges
@@ -30,7 +30,11 @@ class OfficialCoTLayer(nn.Module):
     divisor: Tensor
 
     def __init__(
-        self, reference: ReferenceCoTLayer, given: Tensor, forms: Forms | None = None
+        self,
+        reference: ReferenceCoTLayer,
+        given: Tensor,
+        forms: Forms | None = None,
+        divisor: Tensor | None = None,
     ) -> None:
         super().__init__()
         forms = forms or Forms()
@@ -58,7 +62,9 @@ class OfficialCoTLayer(nn.Module):
         self.local = forms.local_convolution(
             expanded, expand_norm, halves, scale * of_value, shift, hidden
         )
-        self.divisor = (ranges(moments(reference.bn)) + of_key) / 2
+        if divisor is None:
+            divisor = (ranges(moments(reference.bn)) + of_key) / 2
+        self.divisor = divisor
         self.attention = ContextAttention(reference.se, of_key, self.divisor)
 
     def forward(self, x: Tensor) -> Tensor:

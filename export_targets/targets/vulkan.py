@@ -4,6 +4,7 @@ from edge_models.edge.forms import (
     Forms,
     attention,
     average_pool,
+    group_norm,
     layer_norm,
     local_convolution,
     residual,
@@ -31,9 +32,24 @@ FORMS = Forms(
     # It begins near 0.02: with a smaller scale much of it would be subnormal there
     residual_scale=2.0**-4,
     local_convolution=local_convolution.LocalConvolutionInFloat16,
+    group_norm=group_norm.GroupNormScaled,
+    rewritten=frozenset(
+        (
+            *("batch_norm", "layer_norm", "group_norm", "instance_norm"),
+            *("split", "unbind", "select", "squeeze", "expand", "roll", "linear"),
+            *("mean_of_several_axes", "sum", "max", "scaled_dot_product_attention"),
+            *("avg_pool2d", "max_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
+            *("upsample_bilinear2d", "pixel_shuffle", "pixel_unshuffle"),
+            *("hardswish", "hardsigmoid", "tanh", "mish", "leaky_relu", "prelu", "elu"),
+        )
+    ),
 )
 
 FLOAT_RULES = (
+    FloatRule(
+        group_norm.GroupNormScaled,
+        "a group norm's statistics, squares among them, need more than 8 bits",
+    ),
     FloatRule(
         local_convolution.TapNormScaled,
         "a group norm's statistics, squares among them, need more than 8 bits",

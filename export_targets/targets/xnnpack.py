@@ -4,6 +4,7 @@ from edge_models.edge.forms import (
     Forms,
     attention,
     average_pool,
+    group_norm,
     layer_norm,
     local_convolution,
     softmax_mean,
@@ -27,9 +28,23 @@ FORMS = Forms(
     attention=attention.AttentionBatched,
     upsampling=upsampling.UpsamplingBroadcast,
     local_convolution=local_convolution.LocalConvolutionBySlices,
+    group_norm=group_norm.GroupNormByMeans,
+    rewritten=frozenset(
+        (
+            *("split", "unbind", "select", "squeeze", "expand", "strided_slice", "roll"),
+            *("mean", "sum", "amax", "max", "softmax", "scaled_dot_product_attention"),
+            *("avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d"),
+            *("layer_norm", "group_norm", "instance_norm"),
+            *("hardsigmoid", "mish", "softplus", "elu", "gelu"),
+        )
+    ),
 )
 
 FLOAT_RULES = (
+    FloatRule(
+        group_norm.GroupNormByMeans,
+        "a group norm's statistics, squares among them, need more than 8 bits",
+    ),
     FloatRule(
         layer_norm.LayerNormByLinear,
         "the statistics of a layer norm do not survive INT8: agreement on a trained Conformer "

@@ -1,93 +1,155 @@
-"""INT8 on trained weights: agreement of each recipe's quantized graph with FP32."""
+"""Trained networks: every target's files, recipe by recipe, against FP32 on photographs."""
 
+import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from edge_models.catalog import model_spec
 from edge_models.edge import edge_form
-from edge_models.parity import measure
-from edge_models.reference.heads import SingleOutput
-from export_targets.target import recipes_of, target_named
+from edge_models.parity import Metrics, measure
+from edge_models.reference.heads import SingleOutput, run_eager
+from export_targets.lowering.graph import in_int8, multiply_accumulates
+from export_targets.runner import runner_named
+from export_targets.target import Lowering, Target, all_targets, recipes_of
 from quantize.recipe import Recipe, recipe_named
 from tests.benchmarks import trained
 from tests.benchmarks.programs import quantized_graph
 from tests.benchmarks.result import Result, Skipped
 
-BATCH = 25
-TARGET = "xnnpack"
+NAME = "accuracy"
+# Photographs: all of them where the runtime itself is here. A graph runs operator by operator.
+ON_RUNTIME, INTERPRETED, ON_GRAPH = 500, 250, 100
+OPTIONS = {"input": "tensor", "output": "logits"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One recipe on one form; agreement and top-1 in percent, SQNR in dB, against FP32."""
+    """One file of a trained model beside FP32: shares in percent, ratios in dB.
 
-    form: str
+    ``graph_db`` compares the quantized graph with FP32, ``file_db`` the file with the graph, on
+    ``ON_GRAPH`` photographs, both None where the recipe keeps the edge form's numbers.
+    ``int8_share`` is of the edge form's multiply-accumulates.
+    """
+
+    model: str
+    target: str
     recipe: str
+    images: int
     agreement: float
+    agreement_low: float
+    agreement_high: float
     top1: float
     fp32_top1: float
     sqnr_db: float
+    median_sqnr_db: float
+    graph_db: float | None
+    file_db: float | None
+    int8_share: float
 
 
 def run() -> Result | Skipped:
-    """The recipes on the trained Conformer."""
-    if reason := trained.absent():
-        return Skipped("accuracy", reason)
-    rows = measure_recipes()
-    return Result("accuracy", table(rows), {"rows": [asdict(row) for row in rows]})
+    """Both trained models, every target and recipe."""
+    if reason := trained.absent(*trained.MODELS):
+        return Skipped(NAME, reason)
+    rows = [row for model in trained.MODELS for row in measure_model(model)]
+    return Result(NAME, table(rows), {"rows": [asdict(row) for row in rows]})
 
 
-def measure_recipes() -> list[Row]:
-    """Every quantizing recipe of the target on the edge form, and INT8 on the published form."""
-    target, spec = target_named(TARGET), model_spec(trained.MODEL)
-    loaded = trained.model()
+def measure_model(model: str) -> Iterator[Row]:
+    """Every file of one trained model."""
     inputs, classes = trained.photographs("test")
-    calibration, _ = trained.photographs("calibration")
-    published = SingleOutput(loaded.module).eval()
-    edge = edge_form(spec, loaded.module, trained.SIZE, BATCH, "mean", target.forms)
-    fp32 = _logits(published, inputs)
-    cases = [("edge", edge, recipe_named(name)) for name in recipes_of(target)]
-    cases = [case for case in cases if case[2].quantized]
-    cases.append(("published", published, recipe_named("int8")))
-    rows = []
-    for form, module, recipe in cases:
-        quantized = quantized_graph(module, spec, target, recipe, calibration, BATCH)
-        rows.append(_row(form, recipe, fp32, _logits(quantized, inputs), classes))
-    return rows
+    reference = SingleOutput(trained.model(model).module).eval()
+    fp32 = run_eager(reference, inputs[:, None])[:, 0]
+    for target in all_targets().values():
+        chosen = _spread(len(inputs), ON_RUNTIME if target.runner == "host" else INTERPRETED)
+        for name in recipes_of(target):
+            recipe = recipe_named(name)
+            yield _row(model, target, recipe, inputs[chosen], fp32[chosen], classes[chosen])
+
+
+def _row(
+    model: str, target: Target, recipe: Recipe, inputs: Tensor, fp32: Tensor, classes: Tensor
+) -> Row:
+    spec = model_spec(model)
+    source = trained.model(model).module
+    module = edge_form(spec, source, trained.SIZE, 1, "mean", target.forms)
+    graph_db, some = None, _spread(len(inputs), ON_GRAPH)
+    lowered = fp32[some]
+    if recipe.quantized:
+        calibration = trained.photographs("calibration")[0]
+        module = quantized_graph(module, spec, target, recipe, calibration)
+        lowered = run_eager(module, inputs[some][:, None])[:, 0]
+        graph_db = measure(fp32[some], lowered).sqnr_db
+    program = torch.export.export(module, (inputs[:1],))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, target.file)
+        target.lower(program, _lowering(model, target, recipe), path)
+        runner = runner_named(target.runner, target.name)
+        found = runner.run(path, inputs[:, None], lambda: None)[:, 0]
+    metrics: Metrics = measure(fp32, found)
+    low, high = metrics.agreement_interval
+    row = Row(
+        model=model,
+        target=target.name,
+        recipe=recipe.name,
+        images=len(inputs),
+        agreement=metrics.top1_agreement * 100,
+        agreement_low=low * 100,
+        agreement_high=high * 100,
+        top1=_percent(found, classes),
+        fp32_top1=_percent(fp32, classes),
+        sqnr_db=metrics.sqnr_db,
+        median_sqnr_db=metrics.median_sqnr_db,
+        graph_db=graph_db,
+        file_db=None if graph_db is None else measure(lowered, found[some]).sqnr_db,
+        int8_share=int8_share(program.module()),
+    )
+    print(_line(row), flush=True)
+    return row
+
+
+def int8_share(graph: nn.Module) -> float:
+    """Percent of a quantized graph's multiply-accumulates that are in INT8."""
+    assert isinstance(graph, fx.GraphModule)
+    products = [node for node in graph.graph.nodes if node.op == "call_function"]
+    counts = [(multiply_accumulates(node), in_int8(node)) for node in products]
+    return 100 * sum(n for n, integer in counts if integer) / sum(n for n, _ in counts)
 
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| form | recipe | agreement | top-1 | FP32 top-1 | SQNR |",
-        "|---|---|---|---|---|---|",
+        "| model | file | images | agreement (95 %) | top-1, FP32's | SQNR, median image "
+        "| graph; file from graph | MACs in INT8 |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {row.form} | {row.recipe} | {row.agreement:.1f} % | {row.top1:.1f} % "
-        f"| {row.fp32_top1:.1f} % | {row.sqnr_db:.1f} dB |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+    return "\n".join(lines + [_line(row) for row in rows])
 
 
-def _logits(module: nn.Module, inputs: Tensor) -> Tensor:
-    with torch.no_grad():
-        return torch.cat([module(batch) for batch in inputs.split(BATCH)])
-
-
-def _row(form: str, recipe: Recipe, fp32: Tensor, actual: Tensor, classes: Tensor) -> Row:
-    metrics = measure(fp32, actual)
-
-    def top1(logits: Tensor) -> float:
-        return (logits.argmax(1) == classes).double().mean().item() * 100
-
-    return Row(
-        form=form,
-        recipe=recipe.name,
-        agreement=metrics.top1_agreement * 100,
-        top1=top1(actual),
-        fp32_top1=top1(fp32),
-        sqnr_db=metrics.sqnr_db,
+def _line(row: Row) -> str:
+    hops = "-" if row.graph_db is None else f"{row.graph_db:.1f}; {row.file_db:.1f} dB"
+    return (
+        f"| {row.model} | {row.target} `{row.recipe}` | {row.images} | {row.agreement:.1f} % "
+        f"({row.agreement_low:.1f} to {row.agreement_high:.1f}) | {row.top1:.1f}, "
+        f"{row.fp32_top1:.1f} % | {row.sqnr_db:.1f}, {row.median_sqnr_db:.1f} dB | {hops} "
+        f"| {row.int8_share:.1f} % |"
     )
+
+
+def _lowering(model: str, target: Target, recipe: Recipe) -> Lowering:
+    wanted = {name: value for name, value in OPTIONS.items() if name in target.options}
+    facts = {"model": model, "size": "64x64", "version": "0"}
+    return Lowering(recipe, trained.INPUT, target.choose(recipe, wanted), (), facts)
+
+
+def _spread(count: int, wanted: int) -> Tensor:
+    """So many indices, evenly over all."""
+    return torch.linspace(0, count - 1, min(count, wanted)).round().long()
+
+
+def _percent(logits: Tensor, classes: Tensor) -> float:
+    return (logits.argmax(1) == classes).double().mean().item() * 100

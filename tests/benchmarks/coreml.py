@@ -23,7 +23,7 @@ TITLE = (
     "against the published module in FP32."
 )
 OPTIONS = {"input": "tensor", "output": "logits", "minimum-deployment": "iOS17"}
-FACTS = {"model": trained.MODEL, "size": "64x64", "version": "0"}
+FACTS = {"model": trained.CONFORMER, "size": "64x64", "version": "0"}
 
 
 def run() -> Result | Skipped:

@@ -109,8 +109,8 @@ def digits(model: str) -> Subject:
 def photographs() -> Subject:
     """The Conformer that was trained on small photographs; see ``trained``."""
     return Subject(
-        trained.MODEL,
+        trained.CONFORMER,
         trained.SIZE,
-        checkpoint=trained.folder() / trained.CHECKPOINT,
+        checkpoint=trained.checkpoint(),
         calibration=str(trained.folder() / "cifar" / "calibration"),
     )

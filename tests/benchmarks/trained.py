@@ -1,11 +1,12 @@
-"""The trained Conformer and labelled photographs that accuracy is judged on.
+"""Trained networks and labelled photographs that accuracy is judged on.
 
 They are not part of this repository. Their folder, ``EDGEFORM_TRAINED`` or else ``trained``, holds
-``conformer_tiny_patch16_cifar10_64_half.pth`` (published key layout, 10 classes, at 64 x 64)
-and CIFAR-10 photographs in ``cifar/{test,calibration}/<class>/``.
+``<model>_cifar10_64_half.pth`` of each model (published key layout, 10 classes, at 64 x 64) and
+CIFAR-10 photographs in ``cifar/{test,calibration}/<class>/``.
 """
 
 import os
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -17,28 +18,35 @@ from edge_models.image_folder import list_images
 from edge_models.images import preprocess_all, read_image
 from edge_models.spec import InputSpec
 
-MODEL = "conformer_tiny_patch16"
-CHECKPOINT = "conformer_tiny_patch16_cifar10_64_half.pth"
+CONFORMER, COTNET = "conformer_tiny_patch16", "cotnet50"
+MODELS = (CONFORMER, COTNET)
 SIZE = (64, 64)
-INPUT = InputSpec(size=SIZE, crop=1.0)  # as it was trained: a direct bicubic resize
+INPUT = InputSpec(size=SIZE, crop=1.0)  # as they were trained: a direct bicubic resize
 
 
 def folder() -> Path:
-    """Where the trained checkpoint and the photographs should be."""
+    """Where the trained checkpoints and the photographs should be."""
     return Path(os.environ.get("EDGEFORM_TRAINED", "trained"))
 
 
-def absent() -> str:
+def checkpoint(model: str = CONFORMER) -> Path:
+    """The trained weights of a model."""
+    return folder() / f"{model}_cifar10_64_half.pth"
+
+
+def absent(*models: str) -> str:
     """Why nothing can be measured here; empty where everything is present."""
-    missing = [name for name in (CHECKPOINT, "cifar") if not (folder() / name).exists()]
+    wanted = [checkpoint(model) for model in models or (CONFORMER,)] + [folder() / "cifar"]
+    missing = [path.name for path in wanted if not path.exists()]
     return f"no {', '.join(missing)} in {folder()} (set EDGEFORM_TRAINED)" if missing else ""
 
 
-def model() -> LoadedModel:
-    """The trained Conformer with its weights as float32."""
-    return load_reference(model_spec(MODEL), folder() / CHECKPOINT)
+def model(name: str = CONFORMER) -> LoadedModel:
+    """A trained model with its weights as float32."""
+    return load_reference(model_spec(name), checkpoint(name))
 
 
+@cache
 def photographs(split: str) -> tuple[Tensor, Tensor]:
     """Inputs (N, 3, 64, 64) and classes (N) of "test" or "calibration"."""
     root = folder() / "cifar" / split

@@ -86,19 +86,19 @@ def reached(opened: Artifact, graph: Graph, rounding: Rounding) -> Metrics:
 
 
 def with_swapped_channels(graph: Graph) -> Graph:
-    """The first convolution's weight with two of its outputs exchanged."""
+    """The first convolution with two of its outputs exchanged: weights, sums, scales and bias."""
     values = list(graph.values)
     number = next(call.arguments for call in graph.calls if "conv" in call.operator)
     for place in number:
         value = values[place]
-        if isinstance(value, TensorValue) and value.constant is not None and len(value.shape) > 1:
+        if isinstance(value, TensorValue) and value.constant is not None:
             order = [1, 0, *range(2, value.shape[0])]
             values[place] = replace(value, constant=value.constant[order])
     return replace(graph, values=tuple(values))
 
 
 @pytest.mark.parametrize("model", ["digits_conformer", "digits_cotnet"])
-@pytest.mark.parametrize("recipe", ["fp32", "fp16"])
+@pytest.mark.parametrize("recipe", ["fp32", "fp16", "int8"])
 def test_the_self_tests_mark_takes_another_rounding_and_no_wrong_file(
     model: str, recipe: str, built: Built
 ) -> None:

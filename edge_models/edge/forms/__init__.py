@@ -11,6 +11,7 @@ from torch import nn
 
 from edge_models.edge.forms.attention import AttentionBatched
 from edge_models.edge.forms.average_pool import AveragePoolNative
+from edge_models.edge.forms.group_norm import GroupNormByMeans
 from edge_models.edge.forms.layer_norm import LayerNormNative
 from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.forms.residual import ChainedSum, GatheredSum
@@ -23,7 +24,9 @@ from edge_models.edge.forms.upsampling import UpsamplingBroadcast
 @dataclass(frozen=True)
 class Forms:
     """One form of each operation. The defaults are the operators themselves, where a target takes
-    them so."""
+    them so. ``rewritten`` names the operators of a network of one's own that the target does not
+    take as they are: the rewrites in ``edge_models/edge/network/rewrites``.
+    """
 
     stem: type[nn.Module] = StemNative
     softmax_mean: type[nn.Module] = SoftmaxByReduction
@@ -36,3 +39,5 @@ class Forms:
     residual: type[ChainedSum] | type[GatheredSum] = ChainedSum
     residual_scale: float = 1.0  # of a transformer's tokens, where float16 would not hold them
     local_convolution: type[nn.Module] = LocalConvolutionBySlices
+    group_norm: type[nn.Module] = GroupNormByMeans
+    rewritten: frozenset[str] = frozenset()

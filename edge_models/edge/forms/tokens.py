@@ -14,9 +14,14 @@ class RowTokens:
         return linear_from(affine)
 
     @staticmethod
-    def constant(rows: Tensor) -> Tensor:
+    def from_rows(rows: Tensor) -> Tensor:
         """(B, N, C) rows in this layout."""
         return rows
+
+    @staticmethod
+    def to_rows(tokens: Tensor) -> Tensor:
+        """The tokens as (B, N, C) rows."""
+        return tokens
 
     @staticmethod
     def from_map(x: Tensor) -> Tensor:
@@ -47,10 +52,14 @@ class MatrixTokens(RowTokens):
     """Tokens as rows of a matrix, (N, C), of one image."""
 
     @staticmethod
-    def constant(rows: Tensor) -> Tensor:
+    def from_rows(rows: Tensor) -> Tensor:
         if len(rows) != 1:
             raise ValueError("tokens of one image alone are a matrix")
-        return rows[0]
+        return rows.flatten(0, 1)
+
+    @staticmethod
+    def to_rows(tokens: Tensor) -> Tensor:
+        return tokens.unsqueeze(0)
 
     @staticmethod
     def from_map(x: Tensor) -> Tensor:
@@ -83,8 +92,12 @@ class ChannelTokens(RowTokens):
         return pointwise_from(affine)
 
     @staticmethod
-    def constant(rows: Tensor) -> Tensor:
+    def from_rows(rows: Tensor) -> Tensor:
         return rows.transpose(1, 2).unsqueeze(2).contiguous()
+
+    @staticmethod
+    def to_rows(tokens: Tensor) -> Tensor:
+        return tokens.flatten(2).transpose(1, 2)
 
     @staticmethod
     def from_map(x: Tensor) -> Tensor:

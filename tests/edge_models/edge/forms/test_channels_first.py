@@ -24,7 +24,7 @@ def rows_of(columns: Tensor) -> Tensor:
 
 def test_tokens_are_the_rows_in_another_layout(generator: torch.Generator) -> None:
     rows = torch.randn(ROWS, generator=generator)
-    tokens = ChannelTokens.constant(rows)
+    tokens = ChannelTokens.from_rows(rows)
     assert torch.equal(tokens, columns(rows))
     assert torch.equal(rows_of(ChannelTokens.first(tokens)), RowTokens.first(rows))
     assert torch.equal(rows_of(ChannelTokens.rest(tokens)), RowTokens.rest(rows))
