@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from edge_models.errors import InputError as InputError
     from edge_models.errors import RunnerError as RunnerError
     from edge_models.parity import ParityReport as ParityReport
@@ -87,15 +89,18 @@ def verify(
     runner: str | None = None,
     strict: bool = False,
     trust_graphs: bool = False,
+    network: "nn.Module | str | None" = None,
     progress: bool = False,
 ) -> "Verification":
     """An artifact's digests, wholeness and every parity hop, on its golden inputs or on the
     ``images`` of a folder, where ``strict`` stops at one that cannot be read; ``trust_graphs``
-    loads ``lowered.pt2``, which can carry code.
+    loads ``lowered.pt2``, which can carry code. Images need the ``network`` of an artifact of one's
+    own, itself or as "FILE.py:FUNCTION", or ``trust_graphs``.
     """
     from export_targets.prove.verify import verify as run
 
-    return run(Path(folder), _path(images), runner, trust_graphs, _reporter(progress), strict)
+    reporter = _reporter(progress)
+    return run(Path(folder), _path(images), runner, trust_graphs, reporter, strict, network)
 
 
 def evaluate(
@@ -111,11 +116,13 @@ def evaluate(
     workers: int | None = None,
     on: str | None = None,
     resume: bool = False,
+    network: "nn.Module | str | None" = None,
     progress: bool = False,
 ) -> "EvaluationReport":
     """Top-1, top-5 and agreement, each in [0, 1], of an artifact's programs over the labelled
     images of ``images/<class>/``: all, or ``limit`` of them. ``labels`` (a file) or ``class_order``
-    ("natural", "sorted") say which class each folder is where their names do not.
+    ("natural", "sorted") say which class each folder is where their names do not; ``network`` as
+    for ``verify``.
 
     ``workers`` processes judge, by default one for each core (1: this one), or with ``on="ray"`` a
     Ray cluster; ``resume`` goes on where an evaluation of the same files was interrupted.
@@ -125,7 +132,7 @@ def evaluate(
 
     choice = Choice(Path(images), limit, _path(labels), class_order, strict)
     work = Work(workers, on, resume)
-    return run(Path(folder), choice, runner, trust_graphs, _reporter(progress), work)
+    return run(Path(folder), choice, runner, trust_graphs, _reporter(progress), network, work)
 
 
 def profile(
@@ -136,16 +143,18 @@ def profile(
     iterations: int = 120,
     warmup: int = 10,
     threads: int | None = None,
+    network: "nn.Module | str | None" = None,
     progress: bool = False,
 ) -> "Profile":
     """Latency in ms of one or several artifacts, measured in turns, with their ratios; each report
-    is kept in its artifact. ``baseline="published"`` builds and measures that form too.
+    is kept in its artifact. ``baseline="published"`` builds and measures that form too,
+    from the ``network`` of artifacts of one's own.
     """
     from export_targets.profile.profile import Settings, profile_all
 
     settings = Settings(iterations, warmup, threads)
     paths = [Path(folder) for folder in folders]
-    return profile_all(paths, baseline, runner, settings, _reporter(progress))
+    return profile_all(paths, baseline, runner, settings, _reporter(progress), network)
 
 
 def report(folders: Sequence[StrPath], out: StrPath, *, progress: bool = False) -> Path:

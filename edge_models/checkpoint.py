@@ -31,17 +31,17 @@ class LoadedModel:
 
     module: nn.Module
     config: Mapping[str, Any]
-    source: str  # file name, "embedded" or "random"
+    source: str  # file name, "embedded", "random" or "network"
     sha256: str
-    format: str  # "safetensors", "torch" or "random"
+    format: str  # "safetensors", "torch", "random" or "network"
     seed: int | None
     key: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> int:
-        """Width of the head."""
-        return int(self.config["num_classes"])
+        """Width of the head; 0 of a network of one's own whose outputs are no logits."""
+        return int(self.config.get("num_classes", 0))
 
 
 def load_reference(
@@ -53,12 +53,16 @@ def load_reference(
 ) -> LoadedModel:
     """The reference of a spec with a checkpoint's weights.
 
-    Without a checkpoint: the embedded weights where the spec has them, else seeded random ones.
+    Without a checkpoint: the embedded weights where the spec has them, else seeded random ones; of
+    a network of one's own those that it has.
     ``key`` chooses among several weights in the file; ``strict`` refuses entries that are no
     parameters of the model. Raises InputError for a file that cannot be read, or that is not of
     this model.
     """
     path = checkpoint or embedded_weights(spec)
+    if path is None and spec.own is not None:
+        module, own = spec.build(), "network"
+        return LoadedModel(module, spec.config, own, _digest(module), own, None)
     if path is None:
         module = random_reference(spec, seed)
         return LoadedModel(module, spec.config, "random", _digest(module), "random", seed)
@@ -208,7 +212,7 @@ def _differences(
     shapes: Mapping[str, Shape], spec: ModelSpec, config: Mapping[str, Any]
 ) -> list[str]:
     """How the checkpoint differs from the module of a spec; empty where all of that is in it."""
-    if config["num_classes"] < 1:
+    if config.get("num_classes", 1) < 1:
         return ["its head has no classes"]
     try:
         expected = _expected(spec, config)

@@ -1,7 +1,8 @@
 """One image: decoding it, and a model's preprocessing, all with Pillow.
 
 The rule, for Python and for every app: EXIF orientation; RGB (grey and 16-bit converted, alpha
-over black); shorter side resized to round(size / crop); centre crop; / 255; minus mean, over std.
+over black); shorter side resized to round(size / crop); centre crop, or both sides stretched to
+size; / 255; minus mean, over std.
 Sides are rounded half to even. Up to the crop an image is 8-bit pixels: ``normalize`` is the last
 step, where a model takes them.
 """
@@ -117,9 +118,23 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def resize_and_crop(image: Image.Image, spec: InputSpec, size: tuple[int, int]) -> Image.Image:
-    """Resize so that the crop window of (height, width) / ``spec.crop`` is covered, then cut it."""
+    """Resize so that the crop window of (height, width) / ``spec.crop`` is covered, then cut it; or
+    stretch to (height, width).
+    """
     height, width = size
+    resized = (width, height) if spec.resize == "stretch" else _covering(image, spec, size)
     resample = Image.Resampling[spec.interpolation.upper()]
+    # rows, then columns: in one call the order, and so the rounding, is for Pillow's version to say
+    for step in ((resized[0], image.height), resized):
+        if step != image.size:
+            image = image.resize(step, resample)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+def _covering(image: Image.Image, spec: InputSpec, size: Size) -> tuple[int, int]:
+    """The (width, height) of an image that covers the crop window."""
+    height, width = size
     # the shorter side before the crop, and the longer in proportion: what a manifest tells an app
     shorter = min(size)
     before = round(shorter / spec.crop)
@@ -127,16 +142,7 @@ def resize_and_crop(image: Image.Image, spec: InputSpec, size: tuple[int, int]) 
         round(height * before / shorter) / image.height,
         round(width * before / shorter) / image.width,
     )
-    resized = (
-        max(width, round(image.width * scale)),
-        max(height, round(image.height * scale)),
-    )
-    # rows, then columns: in one call the order, and so the rounding, is for Pillow's version to say
-    for step in ((resized[0], image.height), resized):
-        if step != image.size:
-            image = image.resize(step, resample)
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return image.crop((left, top, left + width, top + height))
+    return max(width, round(image.width * scale)), max(height, round(image.height * scale))
 
 
 def to_pixels(image: Image.Image) -> Tensor:

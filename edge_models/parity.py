@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import torch
@@ -14,6 +14,7 @@ IDENTICAL_DB = 200.0  # the SQNR reported for equal tensors; float32 reaches abo
 ROUNDING_SHARE = 1e-12
 NORMAL_QUANTILE = 1.959964  # 95 % of a normal distribution lie within so many deviations
 DO_NOT_TELL = "these inputs do not tell"
+Outputs = Tensor | Sequence[Tensor]
 
 
 class Gate(BaseModel):
@@ -30,10 +31,24 @@ class Gate(BaseModel):
     min_top1_agreement: FiniteFloat
 
 
+class TensorParity(BaseModel):
+    """The figures of one output tensor, as ``Metrics``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    sqnr_db: FiniteFloat
+    median_sqnr_db: FiniteFloat
+    worst_sqnr_db: FiniteFloat
+    max_abs: FiniteFloat
+    cosine: FiniteFloat
+
+
 class Hop(BaseModel):
     """The comparison of one program with the one before it, on the same inputs.
 
-    The figures are those of ``Metrics``, of several outputs the worst.
+    The figures are those of ``Metrics``, of several outputs the worst. Outputs that are no logits
+    stand in ``tensors`` by name, and there is no top-1.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -54,6 +69,7 @@ class Hop(BaseModel):
     gate: Gate
     status: Literal["passed", "failed", "skipped"]
     why: str
+    tensors: tuple[TensorParity, ...] = ()
 
 
 class ParityReport(BaseModel):
@@ -61,7 +77,7 @@ class ParityReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: str = "2.1"
+    schema_version: str = "2.2"
     artifact: str
     inputs: str
     hops: tuple[Hop, ...]
@@ -163,24 +179,45 @@ def decibels(signal: float, noise: float) -> float:
     return max(-IDENTICAL_DB, min(IDENTICAL_DB, 10 * math.log10(ratio))) if ratio else -IDENTICAL_DB
 
 
-def compare(spec: HopSpec, runner: str, expected: Tensor | None, actual: Tensor | None) -> Hop:
-    """A hop's result for logits (outputs, N, K). A tensor that is missing or not comparable is a
-    failure with its reason.
+def compare(
+    spec: HopSpec,
+    runner: str,
+    expected: Outputs | None,
+    actual: Outputs | None,
+    names: Sequence[str] = (),
+) -> Hop:
+    """A hop's result for outputs, logits (N, K) each, or with ``names`` tensors of any meaning. One
+    that is missing or not comparable is a failure with its reason.
     """
-    samples = 0 if expected is None else expected.shape[1]
+    samples = 0 if expected is None else expected[0].shape[0]
     if expected is None or actual is None:
         absent = spec.from_ if expected is None else spec.to
         return _hop(spec, runner, samples, None, "failed", f"no logits of {absent}")
-    if expected.shape != actual.shape:
-        why = f"shape {tuple(actual.shape)} is not {tuple(expected.shape)}"
+    if len(expected) != len(actual):
+        why = f"{len(actual)} outputs are not {len(expected)}"
         return _hop(spec, runner, samples, None, "failed", why)
-    try:
-        outputs = [measure(*pair) for pair in zip(expected, actual, strict=True)]
-    except ValueError as error:
-        return _hop(spec, runner, samples, None, "failed", str(error))
-    misses, remark = _judge(spec.gate, outputs)
+    labels = [f"{name}: " for name in names] or [""] * len(expected)
+    outputs = []
+    for label, *pair in zip(labels, expected, actual, strict=True):
+        try:
+            outputs.append(measure(*pair))
+        except ValueError as error:
+            return _hop(spec, runner, samples, None, "failed", f"{label}{error}")
+    misses, remark = _judge(spec.gate, outputs, labels)
     status: Literal["passed", "failed"] = "failed" if misses else "passed"
-    return _hop(spec, runner, samples, _worst(outputs), status, "; ".join(misses) or remark)
+    hop = _hop(spec, runner, samples, _worst(outputs), status, "; ".join(misses) or remark)
+    return _of_tensors(hop, outputs, names) if names else hop
+
+
+def _of_tensors(hop: Hop, outputs: Sequence[Metrics], names: Sequence[str]) -> Hop:
+    """A hop with the figures of its tensors, and without those of classes."""
+    fields = TensorParity.model_fields.keys() - {"name"}
+    tensors = tuple(
+        TensorParity(name=name, **{field: getattr(found, field) for field in fields})
+        for name, found in zip(names, outputs, strict=True)
+    )
+    absent = ("top1_agreement", "agreement_interval", "constant_agreement")
+    return hop.model_copy(update={"tensors": tensors, **dict.fromkeys(absent)})
 
 
 def skip(spec: HopSpec, runner: str, why: str) -> Hop:
@@ -188,14 +225,18 @@ def skip(spec: HopSpec, runner: str, why: str) -> Hop:
     return _hop(spec, runner, 0, None, "skipped", why)
 
 
-def _judge(gate: Gate, outputs: Sequence[Metrics]) -> tuple[list[str], str]:
+def _judge(gate: Gate, outputs: Sequence[Metrics], labels: Sequence[str]) -> tuple[list[str], str]:
     """What misses the gate, and a remark on what could not be judged."""
-    sqnr_db, misses, remark = min(output.sqnr_db for output in outputs), list[str](), ""
-    if sqnr_db < gate.min_sqnr_db:
-        short = gate.min_sqnr_db - sqnr_db
-        misses.append(f"SQNR {sqnr_db:.1f} dB is below {gate.min_sqnr_db:g} by {short:.1f} dB")
-    telling = [out for out in outputs if out.constant_agreement < gate.min_top1_agreement]
-    if telling:
+    misses, remark = list[str](), ""
+    below = [
+        (label, output.sqnr_db)
+        for label, output in zip(labels, outputs, strict=True)
+        if output.sqnr_db < gate.min_sqnr_db
+    ]
+    for label, sqnr_db in below if any(labels) else sorted(below)[:1]:
+        least, short = gate.min_sqnr_db, gate.min_sqnr_db - sqnr_db
+        misses.append(f"{label}SQNR {sqnr_db:.1f} dB is below {least:g} by {short:.1f} dB")
+    if telling := [out for out in outputs if out.constant_agreement < gate.min_top1_agreement]:
         misses += _agreement_misses(gate, min(telling, key=lambda out: out.top1_agreement))
     if gate.min_top1_agreement > 0 and len(telling) < len(outputs):
         constant = max(output.constant_agreement for output in outputs)
@@ -252,14 +293,7 @@ def _hop(
         to=spec.to,
         runner=runner,
         samples=samples,
-        sqnr_db=metrics.sqnr_db if metrics else None,
-        median_sqnr_db=metrics.median_sqnr_db if metrics else None,
-        worst_sqnr_db=metrics.worst_sqnr_db if metrics else None,
-        max_abs=metrics.max_abs if metrics else None,
-        cosine=metrics.cosine if metrics else None,
-        top1_agreement=metrics.top1_agreement if metrics else None,
-        agreement_interval=metrics.agreement_interval if metrics else None,
-        constant_agreement=metrics.constant_agreement if metrics else None,
+        **(asdict(metrics) if metrics else dict.fromkeys(Metrics.__dataclass_fields__)),
         gate=spec.gate,
         status=status,
         why=why,

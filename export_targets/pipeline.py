@@ -10,24 +10,32 @@ import torch
 from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
-from edge_models.edge import edge_form
+from edge_models.edge.network import Recognized
+from edge_models.errors import InputError
 from edge_models.images import normalize
 from edge_models.parity import ParityReport
-from edge_models.reference.heads import SingleOutput, run_eager
+from edge_models.reference.heads import one_output, run_eager
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import replacement
 from export_targets.artifact.manifest import FloatModule, Manifest
+from export_targets.form import in_form
+from export_targets.lowering.export import own_exported
 from export_targets.lowering.graph import float_modules
 from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
 from export_targets.progress import Reporter
 from export_targets.prove.first_apart import first_apart
-from export_targets.prove.hops import judge
+from export_targets.prove.hops import fallen, judge
 from export_targets.prove.layer_errors import LayerError, layer_errors
 from export_targets.request import BuildRequest
 from export_targets.runner import RunnerError, runner_named
-from export_targets.target import Lowering
+from export_targets.target import Lowered, Lowering
 from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
+
+OUTSIDE = (
+    "Some operators fell out of the delegate, where this runner may not follow: change the modules "
+    "that are named above, or take another --target."
+)
 
 
 @dataclass(frozen=True)
@@ -68,32 +76,30 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     pixels = plan.batches(images.golden)
     golden, given = plan.inputs(pixels)
 
-    reference = SingleOutput(loaded.module, request.heads).eval()
+    reference = one_output(plan.spec, loaded.module, request.heads)
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(reference, golden)}
-    with reporter.stage("Edge form"):
-        module = reference if request.form == "published" else _edge_form(plan, loaded)
-        logits["edge"] = run_eager(module, golden)
-    with reporter.stage("Export"):
-        floating = exported(module, golden[0])
-    represented = _represented(plan, floating, images.calibration, golden, reporter)
-    logits |= represented.logits
+        program = own_exported(reference, golden[0]) if plan.spec.own else None
+    formed = in_form(plan, loaded, reference, golden, reporter)
+    represented = _represented(plan, formed.program, images.calibration, golden, reporter)
+    logits |= {"edge": formed.logits, **represented.logits}
 
     with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
-            lowered = plan.target.lower(represented.program, lowering, folder / plan.target.file)
-        reporter.notes(lowered.notes)
+            lowered = _lowered(plan, represented.program, lowering, folder / plan.target.file)
+        reporter.notes((*lowered.notes, *_own_notes(lowered, formed.recognized)))
         saved = _with_weights(represented.program, lowered.weights)
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
-        logits |= _saved_logits(plan, folder, given, failed, reporter)
+        logits |= _saved_logits(plan, folder, given, failed, lowered, reporter)
         with reporter.stage("Artifact"):
-            write_evidence(folder, loaded, saved, lowered.operators, represented.layers)
+            write_evidence(folder, loaded, saved, lowered.operators, represented.layers, program)
             write_golden(folder, pixels, given, logits, labels)
             stayed_float = represented.float_modules + lowered.float_modules
-            manifest = describe(folder, plan, loaded, images, lowered, stayed_float, golden, logits)
+            made = (loaded, images, lowered, stayed_float, formed.recognized)
+            manifest = describe(folder, plan, *made, golden, logits)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
             problems: tuple[str, ...] = ()
@@ -141,9 +147,37 @@ def _represented(
     return Represented(program, logits, stayed_float, layers)
 
 
-def _edge_form(plan: Plan, loaded: LoadedModel) -> nn.Module:
-    heads, batch = plan.request.heads, plan.request.batch
-    return edge_form(plan.spec, loaded.module, plan.size, batch, heads, plan.target.forms)
+def _lowered(
+    plan: Plan, program: torch.export.ExportedProgram, lowering: Lowering, path: Path
+) -> Lowered:
+    """Raises InputError where a network of one's own is beyond the target's compiler."""
+    try:
+        return plan.target.lower(program, lowering, path)
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:  # compilers raise whatever they stumble on
+        if plan.spec.own is None:
+            raise
+        cause = error.__cause__ or error
+        lines = str(cause).strip().splitlines() or [""]
+        raise InputError(
+            f"{plan.target.name}'s compiler does not take the network: {type(cause).__name__}: "
+            f"{lines[0]}",
+            "Try another --recipe or --target, or parts of the network, to see which module it is.",
+        ) from error
+
+
+def _own_notes(lowered: Lowered, recognized: tuple[Recognized, ...] | None) -> list[str]:
+    """What became of the layers of a network of one's own, and what no delegate took."""
+    if recognized is None:
+        return []
+    found = [
+        f"{layer.path}: taken as {layer.kind}, {layer.sqnr_db:.0f} dB"
+        if layer.kind and layer.sqnr_db is not None
+        else f"{layer.path}: left as it is: {layer.why}"
+        for layer in recognized
+    ]
+    return [*(found or ["no known layer was recognized"]), *fallen(lowered.delegation)]
 
 
 def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
@@ -151,20 +185,8 @@ def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
     asked = plan.request
     checkpoint = None if asked.checkpoint is None else Path(asked.checkpoint)
     loaded = load_reference(plan.spec, checkpoint, asked.seed, asked.weights, asked.strict)
-    reporter.notes(loaded.notes)
+    reporter.notes((*(plan.spec.own.notes if plan.spec.own else ()), *loaded.notes))
     return loaded
-
-
-def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
-    """The program of a module for an input like ``x``, with torch's own decomposition of im2col.
-
-    ExecuTorch has no kernel for im2col. No edge form has one; the official CoTNets as published do.
-    """
-    program = torch.export.export(module, (x,))
-    unfold = torch.ops.aten.im2col.default
-    if all(node.target != unfold for node in program.graph.nodes):
-        return program
-    return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
 
 
 def _with_weights(
@@ -180,7 +202,7 @@ def _with_weights(
 
 
 def _saved_logits(
-    plan: Plan, folder: Path, inputs: Tensor, failed: Path, reporter: Reporter
+    plan: Plan, folder: Path, inputs: Tensor, failed: Path, lowered: Lowered, reporter: Reporter
 ) -> dict[str, Tensor]:
     """Of the saved file on the target's runner, and on its others where a gate asks for them. A
     file that does not run is left in ``failed``.
@@ -197,7 +219,8 @@ def _saved_logits(
                 logits[program] = runner.run(folder / plan.target.file, inputs, advance)
             except RunnerError as error:
                 replacement.set_aside(folder, failed, str(error))
-                raise RunnerError(f"{error}; it is in {failed}", error.remedy) from error
+                remedy = error.remedy if lowered.delegation.whole else OUTSIDE
+                raise RunnerError(f"{error}; it is in {failed}", remedy) from error
     return logits
 
 

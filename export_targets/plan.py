@@ -1,5 +1,6 @@
 """What a build will do: its request checked and resolved to the catalogs' entries."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,11 +13,15 @@ from edge_models.catalog import model_spec
 from edge_models.checkpoint import LoadedModel
 from edge_models.errors import InputError
 from edge_models.images import normalize
+from edge_models.own_code import is_place
+from edge_models.own_network import own_spec
 from edge_models.reference.heads import HEADS
 from edge_models.registry import named
-from edge_models.spec import INTERPOLATIONS, SMALLEST_CROP, FloatRule, InputSpec, ModelSpec
+from edge_models.spec import OUTPUT_KINDS, FloatRule, InputSpec, ModelSpec, Size
 from export_targets.artifact.folder import read_lines
-from export_targets.artifact.manifest import Identity, InputSection, Resize, artifact_name
+from export_targets.artifact.interface import InputSection, OutputSection, Resize, TensorSection
+from export_targets.artifact.manifest import Identity, artifact_name
+from export_targets.preprocessing import input_size, preprocessing
 from export_targets.progress import Reporter
 from export_targets.request import FORMS, BuildRequest
 from export_targets.target import Lowering, Target, target_named
@@ -24,9 +29,7 @@ from quantize.calibration import SYNTHETIC, Images, ImageSets, Wanted, image_set
 from quantize.recipe import Recipe, recipe_named
 
 STRIDE = 32  # of the models' last feature map: H and W are multiples of it
-MAX_PIXELS = 2**24  # of the input, over the whole batch: 200 MB as float32
 GOLDEN_SAMPLES = 16
-LARGEST_MEAN = 2.0  # of RGB in [0, 1]; larger ones are of pixels up to 255
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,11 @@ class Plan:
 
     @property
     def float_rules(self) -> tuple[FloatRule, ...]:
-        """What stays float at INT8: the target's rules and the model's."""
-        return self.target.rules(self.spec, self.recipe)
+        """What stays float at INT8: what was asked for, the target's rules and the model's."""
+        asked = tuple(
+            FloatRule(path, "--keep-float", whole_path=True) for path in self.request.keep_float
+        )
+        return asked + self.target.rules(self.spec, self.recipe)
 
     def batches(self, images: Images) -> Tensor:
         """Crops as uint8 (samples, B, 3, H, W); images that fill no batch are left out."""
@@ -81,10 +87,24 @@ class Plan:
                 size=round(min(self.size) / spec.crop),
                 interpolation=spec.interpolation,
                 crop=self.size,
+                mode=spec.resize,
             ),
             normalization="model" if self.takes_image else "caller",
             mean=spec.mean,
             std=spec.std,
+        )
+
+    def output_section(self, classes: int) -> OutputSection:
+        """The output as the manifest describes it."""
+        own, heads = self.spec.own, self.request.heads
+        if own is None or own.kind == "logits":
+            kind = "class" if self.options.get("output") == "class" else "logits"
+            shape = (self.request.batch, classes)
+            return OutputSection(name="logits", kind=kind, shape=shape, heads=heads)
+        tensors = tuple(TensorSection(name=t.name, shape=t.shape) for t in own.tensors)
+        numbers = sum(math.prod(tensor.shape) for tensor in own.tensors)
+        return OutputSection(
+            name="tensors", kind="tensors", shape=(1, numbers), heads=heads, tensors=tensors
         )
 
     def lowering(self, loaded: LoadedModel, labels: tuple[str, ...]) -> Lowering:
@@ -96,7 +116,10 @@ class Plan:
             "weights": loaded.sha256,
             "version": version("edgeform"),
         }
-        return Lowering(self.recipe, self.spec.input, self.options, labels, facts)
+        own = self.spec.own
+        of_tensors = own is not None and own.kind == "tensors"
+        names = tuple(tensor.name for tensor in own.tensors) if own and of_tensors else ()
+        return Lowering(self.recipe, self.spec.input, self.options, labels, facts, names)
 
     def identity(self, loaded: LoadedModel) -> Identity:
         """Of the artifact that this plan makes."""
@@ -115,27 +138,19 @@ class Plan:
 
 def resolve(request: BuildRequest) -> Plan:
     """Check a request against the catalogs. Raises InputError for what cannot be built."""
-    spec = model_spec(request.model)
-    spec = replace(spec, input=preprocessing(spec.input, request))
+    own = request.module is not None or is_place(request.model)
+    published = InputSpec() if own else model_spec(request.model).input
+    given = preprocessing(published, request)
+    size = input_size(request, published, 1 if own else STRIDE)
     target = target_named(request.target)
     recipe = recipe_named(request.recipe or target.default_recipe)
     target.check(recipe)
     options = target.choose(recipe, request.options)
     named(dict.fromkeys(FORMS), "form", request.form)
     named(dict.fromkeys(HEADS), "choice of heads", request.heads)
+    spec = _spec(request, own, given, size)
     if request.heads == "both" and not spec.two_heads:
         raise InputError(f"The model {spec.name} has one head.", "Leave --heads both away.")
-    height, width = size = request.size or spec.input.size
-    if height < STRIDE or width < STRIDE or height % STRIDE or width % STRIDE:
-        raise InputError(
-            f"The size {height}x{width} is not possible.",
-            f"Height and width are multiples of {STRIDE}.",
-        )
-    if request.batch * height * width > MAX_PIXELS:
-        raise InputError(
-            f"A batch of {request.batch} at {height}x{width} is too large.",
-            f"Batch x height x width is at most {MAX_PIXELS}.",
-        )
     if recipe.needs_calibration and request.calibration is None and not spec.digits:
         raise InputError(
             f"The recipe {recipe.name} needs images for calibration.",
@@ -150,29 +165,19 @@ def resolve(request: BuildRequest) -> Plan:
     return Plan(request, spec, target, recipe, size, options, name, out)
 
 
-def preprocessing(published: InputSpec, request: BuildRequest) -> InputSpec:
-    """The model's preprocessing with what the request says of its training. Raises InputError."""
-    chosen = replace(
-        published,
-        mean=request.mean or published.mean,
-        std=request.std or published.std,
-        crop=published.crop if request.crop is None else request.crop,
-        interpolation=request.interpolation or published.interpolation,  # type: ignore[arg-type]
-    )
-    named(dict.fromkeys(INTERPOLATIONS), "interpolation", chosen.interpolation)
-    if not all(0 <= value <= LARGEST_MEAN for value in chosen.mean):
-        raise InputError(f"The mean {chosen.mean} is not of RGB in [0, 1].", "Divide it by 255.")
-    if not all(0 < value <= LARGEST_MEAN for value in chosen.std):
+def _spec(request: BuildRequest, own: bool, given: InputSpec, size: Size) -> ModelSpec:
+    kind = request.output_kind
+    if kind is not None:
+        named(dict.fromkeys(OUTPUT_KINDS), "output kind", kind)
+    if own:
+        given = replace(given, size=size)
+        return own_spec(request.model, request.module, given, request.batch, kind, request.seed)
+    if kind is not None:
         raise InputError(
-            f"The std {chosen.std} is not of RGB in [0, 1].",
-            "It is above zero; divide one of pixels up to 255 by 255.",
+            f"The model {request.model} gives logits.",
+            "Leave --output-kind away: it is of a network of one's own.",
         )
-    if not SMALLEST_CROP <= chosen.crop <= 1:
-        raise InputError(
-            f"The crop {chosen.crop} is not a share of the resized shorter side.",
-            f"Give {SMALLEST_CROP} to 1: the crop's side over the resized image's, as 224 / 256.",
-        )
-    return chosen
+    return replace(model_spec(request.model), input=given)
 
 
 def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
@@ -241,6 +246,10 @@ def read_labels(plan: Plan, classes: int) -> tuple[str, ...]:
     path = plan.request.labels
     if path is None:
         return plan.spec.labels if len(plan.spec.labels) == classes else ()
+    if not classes:
+        raise InputError(
+            f"{plan.spec.name} gives tensors, not logits of classes.", "Leave --labels away."
+        )
     labels = read_lines(Path(path))
     if len(labels) != classes:
         raise InputError(

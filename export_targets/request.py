@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from torch import nn
+
 from edge_models.reference.heads import Heads
+from edge_models.spec import OutputKind
 from quantize.calibration import DEFAULT_SAMPLES
 
 Form = Literal["edge", "published"]
@@ -14,7 +17,11 @@ FORMS: tuple[str, ...] = get_args(Form)
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What ``edgeform build`` was asked for; None means the model's or the target's default."""
+    """What ``edgeform build`` was asked for; None means the model's or the target's default.
+
+    ``model`` is a name of the catalog or the place of a function, ``FILE.py:FUNCTION``, that
+    returns a network of one's own; with ``module``, that network itself, it is the network's name.
+    """
 
     model: str
     target: str
@@ -31,8 +38,12 @@ class BuildRequest:
     std: tuple[float, float, float] | None = None
     crop: float | None = None  # the crop's share of the resized image's shorter side
     interpolation: str | None = None
+    resize: str | None = None  # "stretch": both sides to the size, nothing is cut off
     labels: str | Path | None = None
     heads: Heads = "mean"
+    module: nn.Module | None = None
+    output_kind: OutputKind | None = None  # of a network of one's own
+    keep_float: tuple[str, ...] = ()  # modules by their paths, at INT8
     form: Form = "edge"
     seed: int = 0
     out: str | Path | None = None

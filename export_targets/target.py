@@ -76,7 +76,8 @@ class Lowered:
 @dataclass(frozen=True)
 class Lowering:
     """How a program is lowered: the recipe, the model's input, the target's ``options`` by name,
-    the class names where they are known, and ``facts`` that a format can carry for its reader.
+    the class names where they are known, ``facts`` that a format can carry for its reader, and the
+    names of the outputs where they are no logits.
     """
 
     recipe: Recipe
@@ -84,6 +85,7 @@ class Lowering:
     options: Mapping[str, str]
     labels: tuple[str, ...]
     facts: Mapping[str, str]
+    tensors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

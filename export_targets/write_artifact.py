@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from edge_models.checkpoint import LoadedModel
+from edge_models.edge.network import Recognized
 from edge_models.images import to_image
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import manifest
@@ -30,21 +31,32 @@ def write_evidence(
     program: torch.export.ExportedProgram,
     operators: tuple[DelegatedOperator, ...],
     layers: tuple[LayerError, ...],
+    reference: torch.export.ExportedProgram | None,
 ) -> None:
     """Write the FP32 weights, the program that was lowered, the delegated operators, and, where
-    there are any, the errors of quantized layers.
+    there are any, the errors of quantized layers and the FP32 program.
     """
     (folder / "evidence").mkdir()
-    state = {key: value.contiguous() for key, value in loaded.module.state_dict().items()}
+    # clones: a network may hold one tensor under two names, which the format refuses
+    state = {
+        key: value.clone(memory_format=torch.contiguous_format)
+        for key, value in loaded.module.state_dict().items()
+    }
     # through memory: the libraries' own writers do not raise OSError on a full disk
     (folder / artifact.REFERENCE).write_bytes(save(state))
-    graph = BytesIO()
-    torch.export.save(program, graph)
-    (folder / artifact.LOWERED).write_bytes(graph.getbuffer())
+    _write_program(folder / artifact.LOWERED, program)
+    if reference is not None:
+        _write_program(folder / artifact.REFERENCE_PROGRAM, reference)
     rows = json.dumps([asdict(operator) for operator in operators], indent=1)
     (folder / artifact.OPERATORS).write_text(rows + "\n", encoding="utf-8")
     if layers:
         write_layer_errors(folder, layers)
+
+
+def _write_program(path: Path, program: torch.export.ExportedProgram) -> None:
+    graph = BytesIO()
+    torch.export.save(program, graph)
+    path.write_bytes(graph.getbuffer())
 
 
 def write_golden(
@@ -79,11 +91,13 @@ def describe(
     images: ImageSets,
     lowered: Lowered,
     stayed_float: tuple[FloatModule, ...],
+    recognized: tuple[Recognized, ...] | None,
     golden: Tensor,
     logits: Mapping[str, Tensor],
 ) -> Manifest:
     """The manifest of a folder whose other files are written; ``logits`` of the saved file."""
     request, spec = plan.request, plan.spec
+    output = plan.output_section(loaded.classes)
     return Manifest(
         name=plan.name,
         form=request.form,
@@ -91,7 +105,7 @@ def describe(
             name=spec.name,
             family=spec.family,
             parameters=sum(p.numel() for p in loaded.module.parameters()),
-            macs=count_macs(loaded.module, golden[0][:1]),
+            macs=count_macs(loaded.module, golden[0]) // request.batch,
             classes=loaded.classes,
         ),
         weights=manifest.WeightsSection(
@@ -102,29 +116,38 @@ def describe(
             key=loaded.key,
         ),
         input=plan.input_section(),
-        output=manifest.OutputSection(
-            name="logits",
-            kind="class" if plan.options.get("output") == "class" else "logits",
-            shape=(request.batch, loaded.classes),
-            heads=request.heads,
-        ),
+        output=output,
         recipe=plan.recipe.name,
         target=manifest.TargetSection(name=plan.target.name, options=dict(plan.options)),
         float_modules=stayed_float,
         delegation=lowered.delegation,
+        recognized=_recognized(recognized),
         calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,
         golden=manifest.GoldenSection(samples=len(golden), source=images.golden.source),
-        selftest=self_test(plan.target.gates[plan.recipe.name], logits),
+        selftest=self_test(plan.target.gates[plan.recipe.name], output, logits),
         files=artifact.file_entries(folder, (plan.target.file, artifact.LABELS)),
         toolchain=manifest.toolchain(plan.target.packages),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def count_macs(module: torch.nn.Module, image: Tensor) -> int:
-    """Multiply-accumulates of convolutions and matrix products for one input, (1, 3, H, W)."""
+def _recognized(
+    layers: tuple[Recognized, ...] | None,
+) -> tuple[manifest.RecognizedModule, ...] | None:
+    if layers is None:
+        return None
+    return tuple(
+        manifest.RecognizedModule(
+            module=layer.path, kind=layer.kind, why=layer.why, sqnr_db=layer.sqnr_db
+        )
+        for layer in layers
+    )
+
+
+def count_macs(module: torch.nn.Module, images: Tensor) -> int:
+    """Multiply-accumulates of convolutions and matrix products for an input, (B, 3, H, W)."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(image)
+        module(images)
     return counter.get_total_flops() // 2
 
 

@@ -15,6 +15,7 @@ from quantize.recipe import Activations
 # The smallest scale. The library's 2**-12 is larger than the scale of a value divided by the
 # 3,136 positions of a 56 x 56 map, which would round that map to three levels.
 SMALLEST_SCALE = 2.0**-24
+_operators = torch.ops.quantized_decomposed
 
 
 def int8_config(activations: Activations, one_image: bool = False) -> QuantizationConfig:
@@ -64,8 +65,27 @@ def quantize(
     find_ranges(prepared)
     quantized = convert_pt2e(prepared)
     drop_saturated_relu(quantized)
+    separate_outputs(quantized)
     fit_biases(quantized)
     return quantized
+
+
+def separate_outputs(quantized: fx.GraphModule) -> None:
+    """Dequantize what leaves the program on its own.
+
+    before: q -> dq -> layer, and the same dq -> output
+    after:  q -> dq -> layer, and q -> another dq -> output: the same numbers
+
+    XNNPACK's pass that lays a layer's input out with the channels last would move the output too,
+    and stops there.
+    """
+    output = quantized.graph.output_node()
+    for node in output.all_input_nodes:
+        if node.target == _operators.dequantize_per_tensor.default and len(node.users) > 1:
+            with quantized.graph.inserting_after(node):
+                separate = quantized.graph.node_copy(node)
+            output.replace_input_with(node, separate)
+    quantized.recompile()
 
 
 def drop_saturated_relu(quantized: fx.GraphModule) -> None:
@@ -83,7 +103,7 @@ def drop_saturated_relu(quantized: fx.GraphModule) -> None:
 
 def _saturates(node: fx.Node) -> bool:
     """Whether a node quantizes with its smallest integer as zero."""
-    if node.target != torch.ops.quantized_decomposed.quantize_per_tensor.default:
+    if node.target != _operators.quantize_per_tensor.default:
         return False
     zero_point, smallest = node.args[2:4]
     return bool(zero_point == smallest)

@@ -84,7 +84,8 @@ def built(shared_folder: Path) -> Built:
 
 def _built_once(request: BuildRequest, folder: Path) -> BuildResult:
     digest = hashlib.sha256(repr(request).encode()).hexdigest()[:8]
-    place = folder / f"{request.model}-{request.target}-{request.recipe}-{digest}"
+    name = Path(request.model).name.replace(":", ".")  # also of a network of one's own
+    place = folder / f"{name}-{request.target}-{request.recipe}-{digest}"
     place.mkdir(exist_ok=True)
     kept = place / "result.pickle"
     with (place / "lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:

@@ -10,7 +10,7 @@ from operator import attrgetter
 import torch
 from torch import Tensor, fx
 
-from export_targets.artifact.manifest import InputSection
+from export_targets.artifact.interface import InputSection
 from export_targets.lowering.graph import PRODUCTS, module_path, multiply_accumulates, operator_name
 
 Edit = Callable[[fx.GraphModule], None]

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from edge_models.catalog import model_specs
+from edge_models.own_code import is_place
 from export_targets.command_line.cli import app
 from export_targets.target import all_targets
 from quantize.recipe import all_recipes
@@ -71,7 +72,8 @@ def complaint(command: str) -> str:
         return str(error.format_message())
     for option, catalog in CATALOGS.items():
         value = given.get(option)
-        if value is not None and value not in PLACEHOLDERS and value not in catalog():
+        own = option == "model" and is_place(value or "")
+        if value is not None and value not in PLACEHOLDERS and not own and value not in catalog():
             return f"there is no {option} {value}"
     return ""
 

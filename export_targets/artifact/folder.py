@@ -20,6 +20,7 @@ MANIFEST = "manifest.json"
 LABELS = "labels.txt"
 PARITY = "parity.json"
 REFERENCE = "evidence/reference.safetensors"
+REFERENCE_PROGRAM = "evidence/reference.pt2"  # of a network of one's own, in FP32
 LOWERED = "evidence/lowered.pt2"
 OPERATORS = "evidence/operators.json"
 GOLDEN = "golden"

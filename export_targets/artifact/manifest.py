@@ -9,17 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt, model_validator
+from pydantic import FiniteFloat, PositiveInt
 
-from edge_models.spec import SMALLEST_CROP, InputSpec, Interpolation
+from export_targets.artifact.interface import InputSection, OutputSection, Section
 
 SCHEMA_VERSION = "1.0"
-
-
-class Section(BaseModel):
-    """A part of the manifest: immutable, unknown fields ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ModelSection(Section):
@@ -33,8 +27,9 @@ class ModelSection(Section):
 
 
 class WeightsSection(Section):
-    """``source`` is a file name, "embedded" or "random"; ``seed`` is of random weights; ``key``
-    is where in the file they lay, null for a bare state dict.
+    """``source`` is a file name, "embedded", "random" or "network", where one's own had them;
+    ``seed`` is of random weights; ``key`` is where in the file they lay, null for a bare state
+    dict.
     """
 
     source: str
@@ -42,70 +37,6 @@ class WeightsSection(Section):
     format: str
     seed: int | None
     key: str | None = None
-
-
-class Resize(Section):
-    """Shorter side to ``size`` pixels, then a centre crop of ``crop`` (height, width)."""
-
-    size: PositiveInt
-    interpolation: Interpolation
-    crop: tuple[PositiveInt, PositiveInt]
-
-    @model_validator(mode="after")
-    def _reaches_the_crop(self) -> "Resize":
-        if not min(self.crop) <= self.size <= min(self.crop) / SMALLEST_CROP:
-            raise ValueError(f"a resize to {self.size} does not go with a crop of {self.crop}")
-        return self
-
-
-class InputSection(Section):
-    """The model's input. ``normalization``: who subtracts the mean and divides by std."""
-
-    name: str
-    kind: Literal["tensor", "image"]
-    shape: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
-    dtype: Literal["float32"]
-    layout: Literal["NCHW"]
-    color_order: Literal["RGB"]
-    resize: Resize
-    normalization: Literal["caller", "model"]
-    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
-    std: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
-
-    @model_validator(mode="after")
-    def _is_cropped_to_the_input(self) -> "InputSection":
-        if self.resize.crop != self.shape[2:]:
-            raise ValueError(f"a crop of {self.resize.crop} is no input of {self.shape}")
-        return self
-
-    @property
-    def spec(self) -> InputSpec:
-        """The preprocessing of an image."""
-        return InputSpec(
-            size=self.resize.crop,
-            crop=min(self.resize.crop) / self.resize.size,
-            interpolation=self.resize.interpolation,
-            mean=self.mean,
-            std=self.std,
-        )
-
-    def preprocessing(self) -> str:
-        """The preprocessing in one line."""
-        height, width = self.resize.crop
-        mean, std = (" ".join(f"{value:g}" for value in of) for of in (self.mean, self.std))
-        return (
-            f"shorter side to {self.resize.size} ({self.resize.interpolation}), centre crop "
-            f"{height}x{width}, RGB / 255, mean {mean}, std {std}"
-        )
-
-
-class OutputSection(Section):
-    """The model's output; with ``heads`` "both" there are two of this shape."""
-
-    name: str
-    kind: Literal["logits", "class"]
-    shape: tuple[PositiveInt, PositiveInt]
-    heads: Literal["mean", "both"]
 
 
 class TargetSection(Section):
@@ -165,6 +96,17 @@ class GoldenSection(Section):
     source: str
 
 
+class RecognizedModule(Section):
+    """A module of a network of one's own: the known layer as which it was replaced, null where it
+    stays, with the reason; and the SQNR in dB of that layer's edge form against the module itself.
+    """
+
+    module: str
+    kind: str | None
+    why: str
+    sqnr_db: FiniteFloat | None
+
+
 class SelfTest(Section):
     """The pass mark of an app's run of the golden inputs against ``expected_<i>.f32``."""
 
@@ -215,12 +157,26 @@ class Manifest(Section):
     target: TargetSection
     float_modules: tuple[FloatModule, ...]
     delegation: Delegation
+    recognized: tuple[RecognizedModule, ...] | None = None  # of a network of one's own
     calibration: CalibrationSection | None
     golden: GoldenSection
     selftest: SelfTest
     files: tuple[FileEntry, ...]
     toolchain: dict[str, str]
     created: str
+
+    @property
+    def own(self) -> bool:
+        """Whether it is of a network that is in no catalog."""
+        return self.recognized is not None
+
+    @property
+    def sound(self) -> bool:
+        """Whether as much is in the delegate as has to be. Of the catalog's models it is all; a
+        network of one's own may hold what a runtime computes outside, and the published form is
+        for comparison.
+        """
+        return self.own or self.form == "published" or self.delegation.whole
 
     @property
     def identity(self) -> Identity:

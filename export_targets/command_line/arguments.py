@@ -4,6 +4,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from export_targets.request import BuildRequest
 
 MAX_SEED = 2**63 - 1
+MAX_THREADS = 256
 
 
 def _names_in(package: ModuleType) -> Callable[[str], list[str]]:
@@ -39,6 +41,16 @@ RecipeName = Annotated[
     typer.Option("--recipe", help="Default: the target's own.", autocompletion=_names_in(recipes)),
 ]
 
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"edgeform {version('edgeform')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
@@ -52,6 +64,23 @@ Workers = Annotated[
 ]
 WorkOn = Annotated[
     str | None, typer.Option("--on", help="ray: the cluster at RAY_ADDRESS, else a local one.")
+]
+
+Network = Annotated[
+    str | None, typer.Option("--model", help="FILE.py:FUNCTION, for a network of your own.")
+]
+FolderLabels = Annotated[
+    Path | None, typer.Option(help="A class a line: its folder, or FOLDER<TAB>NAME.")
+]
+ClassOrder = Annotated[
+    str | None, typer.Option(help="Of folders that are no labels: natural or sorted.")
+]
+Baseline = Annotated[str | None, typer.Option(help="published: build and measure that form too.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=MAX_THREADS, help="Default: the runtime's own choice.")
+]
+PhoneReport = Annotated[
+    Path | None, typer.Option("--import", help="Add a report that a phone's app wrote.")
 ]
 
 Calibration = Annotated[
@@ -74,10 +103,25 @@ Strict = Annotated[
         help="Refuse a checkpoint with more than the model's weights, and an unreadable image.",
     ),
 ]
+Size = Annotated[
+    str | None,
+    typer.Option("--size", "--input-size", help="H or HxW in pixels, multiples of 32."),
+]
 Mean = Annotated[str | None, typer.Option(help="R,G,B of the training, in [0, 1].")]
 Std = Annotated[str | None, typer.Option(help="R,G,B of the training, in [0, 1].")]
 Crop = Annotated[float | None, typer.Option(help="Its share of the resized shorter side.")]
 Interpolation = Annotated[str | None, typer.Option(help="bilinear or bicubic.")]
+ResizeMode = Annotated[
+    str | None, typer.Option("--resize", help="crop, or stretch: both sides to the size.")
+]
+OwnKind = Annotated[
+    str | None,
+    typer.Option("--output-kind", help="Of your own network: logits of classes, or tensors."),
+]
+KeepFloat = Annotated[
+    list[str] | None,
+    typer.Option("--keep-float", help="A module by its path that INT8 leaves float; repeatable."),
+]
 InputKind = Annotated[
     str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")
 ]
@@ -104,6 +148,8 @@ def build_request(given: Mapping[str, Any]) -> "BuildRequest":
         "mean": colour(given["mean"]),
         "std": colour(given["std"]),
         "verify": not given["no_verify"],
+        "keep_float": tuple(given["keep_float"] or ()),
+        "module": None,
         "options": target_options(
             given["input_kind"], given["output"], given["minimum_deployment"]
         ),

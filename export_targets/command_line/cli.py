@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -14,26 +13,37 @@ from export_targets.command_line import (
 )
 from export_targets.command_line import tables as show
 from export_targets.command_line.arguments import (
+    Baseline,
     Calibration,
+    ClassOrder,
     Crop,
     Debug,
     Deployment,
+    FolderLabels,
     Images,
     InputKind,
     Interpolation,
     Json,
+    KeepFloat,
     Mean,
+    Network,
     NoGoldenImages,
     NoVerify,
     OutputKind,
+    OwnKind,
+    PhoneReport,
     RecipeName,
+    ResizeMode,
     RunnerName,
     Seed,
+    Size,
     Std,
     Strict,
     StrictImages,
     TargetName,
+    Threads,
     Trust,
+    Version,
     WeightsKey,
     Workers,
     WorkOn,
@@ -46,13 +56,21 @@ from export_targets.command_line.console import (
     judged,
     loading,
     print_result,
+    results_alone,
 )
 from export_targets.command_line.many_builds import demo, matrix
 from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES = 4096
-MAX_ITERATIONS, MAX_THREADS = 100_000, 256
-MEASURING = ("baseline", "runner", "iterations", "warmup", "threads")  # options of `profile`
+MAX_ITERATIONS = 100_000
+MEASURING = (
+    "baseline",
+    "network",
+    "runner",
+    "iterations",
+    "warmup",
+    "threads",
+)  # options of `profile`
 
 app = typer.Typer(
     name="edgeform",
@@ -61,19 +79,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"edgeform {version('edgeform')}")
-        raise typer.Exit
-
-
 @app.callback()
-def edgeform(
-    show_version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
-    ] = False,
-) -> None:
+def edgeform(show_version: Version = False) -> None:
     """Turn a CoTNet or Conformer checkpoint into files that run on a phone, and prove them."""
 
 
@@ -98,7 +105,9 @@ def list_(
 @app.command()
 def build(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="A model of `edgeform list models`.")],
+    model: Annotated[
+        str, typer.Argument(help="One of `edgeform list models`, or FILE.py:FUNCTION.")
+    ],
     target: TargetName = None,
     recipe: RecipeName = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Of torch.save or safetensors.")] = None,
@@ -107,16 +116,19 @@ def build(
     calibration: Calibration = None,
     calibration_samples: Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)] = 128,
     no_golden_images: NoGoldenImages = False,
-    size: Annotated[str | None, typer.Option(help="H or HxW in pixels, multiples of 32.")] = None,
+    size: Size = None,
     batch: Annotated[int, typer.Option(min=1)] = 1,
     mean: Mean = None,
     std: Std = None,
     crop: Crop = None,
     interpolation: Interpolation = None,
+    resize: ResizeMode = None,
     labels: Annotated[Path | None, typer.Option(help="A text file, one class a line.")] = None,
     heads: Annotated[str, typer.Option(help="mean or both; for models with two heads.")] = "mean",
     form: Annotated[str, typer.Option(help="edge, or published: the naive baseline.")] = "edge",
     seed: Seed = 0,
+    output_kind: OwnKind = None,
+    keep_float: KeepFloat = None,
     input_kind: InputKind = None,
     output: OutputKind = None,
     minimum_deployment: Deployment = None,
@@ -131,7 +143,7 @@ def build(
         from export_targets.pipeline import build as run
 
     request = build_request(context.params)
-    with collector_off():
+    with results_alone(), collector_off():
         result = run(request, stderr_reporter())
     print_result(result.document(), as_json, lambda: show.build(result))
     return judged(result.problems)
@@ -142,6 +154,7 @@ def verify(
     artifact: Path,
     images: Images = None,
     runner: RunnerName = None,
+    network: Network = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
     as_json: Json = False,
@@ -151,7 +164,8 @@ def verify(
     with loading():
         from export_targets.prove.verify import verify as run
 
-    result = run(artifact, images, runner, trust_graphs, stderr_reporter(), strict)
+    with results_alone():
+        result = run(artifact, images, runner, trust_graphs, stderr_reporter(), strict, network)
     document = result.report.model_dump(mode="json", by_alias=True)
     print_result(document, as_json, lambda: show.parity(result.report))
     return judged(result.problems)
@@ -161,18 +175,13 @@ def verify(
 def profile(
     context: typer.Context,
     artifacts: Annotated[list[Path], typer.Argument(help="Measured in turns, in one run.")],
-    baseline: Annotated[
-        str | None, typer.Option(help="published: build and measure that form too.")
-    ] = None,
+    baseline: Baseline = None,
+    network: Network = None,
     runner: RunnerName = None,
     iterations: Annotated[int, typer.Option(min=1, max=MAX_ITERATIONS)] = 120,
     warmup: Annotated[int, typer.Option(min=0, max=MAX_ITERATIONS)] = 10,
-    threads: Annotated[
-        int | None, typer.Option(min=1, max=MAX_THREADS, help="Default: the runtime's own choice.")
-    ] = None,
-    import_: Annotated[
-        Path | None, typer.Option("--import", help="Add a report that a phone's app wrote.")
-    ] = None,
+    threads: Threads = None,
+    import_: PhoneReport = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
@@ -190,8 +199,8 @@ def profile(
         result = take(artifacts[0], import_)
     else:
         settings = Settings(iterations, warmup, threads)
-        with collector_off():  # a baseline is built
-            result = profile_all(artifacts, baseline, runner, settings, stderr_reporter())
+        with results_alone(), collector_off():  # a baseline is built
+            result = profile_all(artifacts, baseline, runner, settings, stderr_reporter(), network)
     print_result(result.document(), as_json, lambda: show.profile(result))
     if result.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)
@@ -203,13 +212,10 @@ def evaluate(
     artifact: Path,
     images: Annotated[Path, typer.Option(help="One folder a class.")],
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most so many images.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="A class a line: its folder, or FOLDER<TAB>NAME.")
-    ] = None,
-    class_order: Annotated[
-        str | None, typer.Option(help="Of folders that are no labels: natural or sorted.")
-    ] = None,
+    labels: FolderLabels = None,
+    class_order: ClassOrder = None,
     runner: RunnerName = None,
+    network: Network = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
     workers: Workers = None,
@@ -225,7 +231,8 @@ def evaluate(
 
     choice = Choice(images, limit, labels, class_order, strict)
     work = Work(workers, on, resume)
-    report = run(artifact, choice, runner, trust_graphs, stderr_reporter(), work)
+    with results_alone():
+        report = run(artifact, choice, runner, trust_graphs, stderr_reporter(), network, work)
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
     if report.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)

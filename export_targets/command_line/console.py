@@ -12,7 +12,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
@@ -155,6 +155,13 @@ def loading() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """While open, stdout is kept for results: what the user's own network prints goes to stderr."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 @contextmanager

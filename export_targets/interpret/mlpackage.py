@@ -3,29 +3,25 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from export_targets.interpret.mil.execute import Storage, execute
 from export_targets.interpret.mil.formats import leave_converters_out
 from export_targets.interpret.mil.program import Program
 from export_targets.interpret.mil.read import read_package
+from export_targets.interpret.outputs import joined
 from export_targets.interpret.refusal import RefusedError
 
 
 def run(program: Program, sample: Tensor, storage: Storage = "declared") -> Tensor:
-    """Logits (rows, classes) of one input (B, 3, H, W): the model's tensor outputs, row by row.
+    """Logits (rows, classes) of one input (B, 3, H, W): the model's tensor outputs, ``joined``.
 
     Where the model takes an image, ``sample`` holds its pixels from 0 to 255. Raises RefusedError.
     """
     if len(program.inputs) != 1:
         raise RefusedError(f"the model has {len(program.inputs)} inputs, not one")
     results = execute(program, {program.inputs[0].name: sample}, storage)
-    tensors = [results[output.name] for output in program.outputs if output.kind == "tensor"]
-    rows = [tensor for tensor in tensors if isinstance(tensor, Tensor) and tensor.dim() == 2]
-    if not rows or len(rows) != len(tensors):
-        raise RefusedError("the model's outputs are not rows of logits")
-    return torch.cat(rows)
+    return joined([results[o.name] for o in program.outputs if o.kind == "tensor"])
 
 
 def load(model: Path, storage: Storage = "declared") -> Callable[[Tensor], Tensor]:

@@ -5,9 +5,9 @@ of its own.
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from export_targets.interpret.outputs import joined
 from export_targets.interpret.refusal import RefusedError
 from export_targets.interpret.vk.execute import execute
 from export_targets.interpret.vk.graph import Graph
@@ -16,14 +16,11 @@ from export_targets.interpret.vk.rounding import Rounding
 
 
 def run(graph: Graph, sample: Tensor, rounding: Rounding = "nearest") -> Tensor:
-    """Logits (rows, classes) of one input (B, 3, H, W): the outputs, row by row.
+    """Logits (rows, classes) of one input (B, 3, H, W): the outputs, ``joined``.
 
     Raises RefusedError.
     """
-    rows = execute(graph, [sample], rounding)
-    if not rows or any(row.dim() != 2 for row in rows):
-        raise RefusedError("the model's outputs are not rows of logits")
-    return torch.cat(rows)
+    return joined(execute(graph, [sample], rounding))
 
 
 def load(model: Path, rounding: Rounding = "nearest") -> Callable[[Tensor], Tensor]:

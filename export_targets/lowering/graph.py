@@ -4,10 +4,12 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 import torch
 from torch import fx, nn
 
+from edge_models.errors import InputError
 from edge_models.spec import FloatRule
 from export_targets.artifact.manifest import FloatModule
 
@@ -64,11 +66,34 @@ def _shape(argument: object) -> tuple[int, ...]:
 
 def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
     """The first rule that keeps a node float, if there is one."""
-    path = module_path(node).split(".")
+    path = module_path(node)
     for rule in rules:
-        if rule.module in path if isinstance(rule.module, str) else lies_in(node, rule.module):
+        if not isinstance(rule.module, str):
+            found = lies_in(node, rule.module)
+        elif rule.whole_path:
+            found = f"{path}.".startswith(f"{rule.module}.")
+        else:
+            found = rule.module in path.split(".")
+        if found:
             return rule
     return None
+
+
+def check_paths(program: torch.export.ExportedProgram, paths: Iterable[str]) -> None:
+    """Raises InputError for a path that is no module of a program."""
+    found = {module_path(node) for node in program.graph.nodes} - {""}
+    known = {
+        ".".join(parts[:end])
+        for parts in (path.split(".") for path in found)
+        for end in range(1, len(parts) + 1)
+    }
+    for path in paths:
+        if path not in known:
+            near = get_close_matches(path, known, cutoff=0.4) or sorted(known)[:3]
+            raise InputError(
+                f"The network has no module {path} to keep float.",
+                f"There are {', '.join(near)} and others; the manifest lists float_modules.",
+            )
 
 
 def float_modules(

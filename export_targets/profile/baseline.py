@@ -2,19 +2,26 @@
 
 from pathlib import Path
 
+from torch import nn
+
 from edge_models.catalog import model_spec
 from edge_models.errors import InputError
+from edge_models.spec import OutputKind
 from export_targets.artifact import folder as artifacts
 from export_targets.artifact.folder import Artifact, open_artifact
+from export_targets.artifact.manifest import Manifest
 from export_targets.pipeline import build
 from export_targets.progress import Reporter
 from export_targets.request import BuildRequest
 from quantize.calibration import SYNTHETIC
 
+Network = str | nn.Module | None  # of one's own: the place of its function, or itself
 
-def published_form(artifact: Artifact, reporter: Reporter) -> Path:
+
+def published_form(artifact: Artifact, network: Network, reporter: Reporter) -> Path:
     """The folder ``<artifact>-published``: built from the artifact's own FP32 weights for the same
-    target, recipe and input, unless it is there already. Raises InputError.
+    target, recipe and input, unless it is there already. Raises InputError; also where it is of a
+    network of one's own and there is no ``network``.
     """
     manifest = artifact.manifest
     if manifest.form == "published":
@@ -24,15 +31,21 @@ def published_form(artifact: Artifact, reporter: Reporter) -> Path:
     out = artifact.folder.with_name(f"{artifact.folder.name}-published")
     if _is_published_form(out, artifact):
         return out
+    if manifest.own and network is None:
+        raise InputError(
+            f"{artifact.folder} is of {manifest.model.name}, which is in no catalog.",
+            "Say --model FILE.py:FUNCTION: the baseline is built from the network.",
+        )
     batch, _, height, width = manifest.input.shape
     labels = artifact.path(artifacts.LABELS) if artifact.lists(artifacts.LABELS) else None
-    own_images = model_spec(manifest.model.name).digits
+    own_images = not manifest.own and model_spec(manifest.model.name).digits
     if not own_images and manifest.calibration is not None:
         reporter.note(
             "The baseline takes its INT8 ranges from synthetic images: for its speed only."
         )
     request = BuildRequest(
-        model=manifest.model.name,
+        model=network if isinstance(network, str) else manifest.model.name,
+        module=None if isinstance(network, str) else network,
         target=manifest.target.name,
         recipe=manifest.recipe,
         checkpoint=artifact.path(artifacts.REFERENCE),
@@ -40,11 +53,21 @@ def published_form(artifact: Artifact, reporter: Reporter) -> Path:
         size=(height, width),
         batch=batch,
         labels=labels,
+        mean=manifest.input.mean,
+        std=manifest.input.std,
+        crop=manifest.input.spec.crop,
+        interpolation=manifest.input.resize.interpolation,
+        resize=manifest.input.resize.mode,
+        output_kind=_kind(manifest) if manifest.own else None,
         heads=manifest.output.heads,
         form="published",
         out=out,
     )
     return build(request, reporter).folder
+
+
+def _kind(manifest: Manifest) -> OutputKind:
+    return "tensors" if manifest.output.kind == "tensors" else "logits"
 
 
 def _is_published_form(folder: Path, artifact: Artifact) -> bool:

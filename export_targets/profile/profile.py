@@ -22,7 +22,7 @@ from export_targets.artifact.latency_report import (
     Phases,
     Ratio,
 )
-from export_targets.profile.baseline import published_form
+from export_targets.profile.baseline import Network, published_form
 from export_targets.profile.operator_times import delegated_operators, operator_table
 from export_targets.profile.ratios import LEVEL, ratio
 from export_targets.progress import Reporter
@@ -91,9 +91,10 @@ def profile_all(
     runner: str | None,
     settings: Settings,
     reporter: Reporter,
+    network: Network = None,
 ) -> Profile:
     """Measure artifacts in one interleaved run and add a report to each. ``baseline`` "published"
-    builds and measures that form of each beside them.
+    builds and measures that form of each beside them, from ``network`` where it is one's own.
 
     Ctrl-C ends the measuring: what every artifact has by then is kept. Raises InputError for a
     damaged artifact and for a runner that gives no times, RunnerError for a file that does not run.
@@ -104,7 +105,7 @@ def profile_all(
     if any(side.runner.measure is not None for side in sides):
         return _on_device(sides, baseline, settings, reporter)
     if baseline is not None:
-        beside = [published_form(side.artifact, reporter) for side in sides]
+        beside = [published_form(side.artifact, network, reporter) for side in sides]
         sides += _sides(beside, runner, reporter)
     if (load := load_average()) > BUSY:
         reporter.note(f"The machine is busy (load average {load:.2f}): times vary, ratios less.")

@@ -12,6 +12,7 @@ from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.progress import Reporter
 from export_targets.prove import programs
 from export_targets.prove.accuracy import one_head
+from export_targets.prove.outputs import check_classes
 from export_targets.prove.verify import saved_logits
 from export_targets.runner import runner_named
 from export_targets.target import target_named
@@ -46,6 +47,7 @@ def classify(
     RunnerError where the file does not run.
     """
     artifact = open_artifact(folder)
+    check_classes(artifact.manifest)
     spec = artifact.manifest.input.spec
     reader = CropReader(folder, len(images), spec, spec.size, strict=True)
     labels = artifact.labels()

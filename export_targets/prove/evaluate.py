@@ -14,6 +14,7 @@ from edge_models.image_reading import check_unreadable, reading_notes
 from edge_models.registry import named
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.progress import Reporter
+from export_targets.prove import programs
 from export_targets.prove.accuracy import Accuracy, Judged, accuracies
 from export_targets.prove.journal import journal_of
 from export_targets.prove.judge import Chunk, Judge, Task
@@ -26,6 +27,7 @@ from export_targets.prove.labelled import (
     described,
     labelled_images,
 )
+from export_targets.prove.outputs import check_classes
 from export_targets.runner import runner_named
 from export_targets.target import target_named
 
@@ -92,20 +94,17 @@ def evaluate(
     runner: str | None,
     trust_graphs: bool,
     reporter: Reporter,
+    network: programs.Network = None,
     work: Work = Work(),
 ) -> EvaluationReport:
     """Run every program of an artifact over ``images/<class>/*``. A report, no gate.
 
+    ``network`` is one's own, where the artifact is of one. Raises InputError.
     A bounded number of images is in memory at a time. Ctrl-C ends it with what was judged.
     """
-    if choice.class_order is not None:
-        named(dict.fromkeys(CLASS_ORDERS), "order of classes", choice.class_order)
     artifact = open_artifact(folder)
     manifest = artifact.manifest
-    found = labelled_images(
-        choice.images,
-        Classes(manifest.model.classes, artifact.labels(), choice.labels, choice.class_order),
-    )
+    found = _labelled(artifact, choice)
     preprocessing = manifest.input.preprocessing()
     reporter.notes((f"Preprocessing: {preprocessing}", described(found.mapping), *found.notes))
     pairs = chosen_pairs(found, choice.limit, manifest.input.shape[0])
@@ -113,11 +112,12 @@ def evaluate(
         artifact=folder,
         runner=runner or target_named(manifest.target.name).runner,
         trust_graphs=trust_graphs,
+        network=network if isinstance(network, str) else None,
         folder=choice.images,
         total=len(pairs),
         strict=choice.strict,
     )
-    parts, interrupted = _judged(artifact, task, pairs, work, reporter)
+    parts, interrupted = _judged(artifact, task, network, pairs, work, reporter)
     report = EvaluationReport(
         artifact=manifest.name,
         images=choice.images.name,
@@ -145,9 +145,20 @@ def _listing(found: LabelledImages) -> dict[str, Any]:
     }
 
 
+def _labelled(artifact: Artifact, choice: Choice) -> LabelledImages:
+    if choice.class_order is not None:
+        named(dict.fromkeys(CLASS_ORDERS), "order of classes", choice.class_order)
+    check_classes(artifact.manifest)
+    classes = artifact.manifest.model.classes
+    return labelled_images(
+        choice.images, Classes(classes, artifact.labels(), choice.labels, choice.class_order)
+    )
+
+
 def _judged(
     artifact: Artifact,
     task: Task,
+    network: programs.Network,
     pairs: Sequence[tuple[Path, int]],
     work: Work,
     reporter: Reporter,
@@ -167,7 +178,7 @@ def _judged(
     interrupted = False
     try:
         with reporter.steps(f"Images x {programs} programs", answers) as advance:
-            for number, part in _answers(task, left, work, advance):
+            for number, part in _answers(task, network, left, work, advance):
                 judged[number] = part
                 journal.add(number, part)
                 check_unreadable(
@@ -186,9 +197,15 @@ def _judged(
 
 
 def _answers(
-    task: Task, chunks: Mapping[int, Chunk], work: Work, advance: Callable[[], None]
+    task: Task,
+    network: programs.Network,
+    chunks: Mapping[int, Chunk],
+    work: Work,
+    advance: Callable[[], None],
 ) -> Iterator[Answer]:
-    """By whom the work says."""
+    """By whom the work says; a network that is no file's is only in this process."""
+    if network != task.network:
+        return _judged_here(Judge(task, resident=False, network=network), chunks, advance)
     if work.on is not None:
         from export_targets.prove.judge_on_ray import judged_on_ray
 
@@ -196,7 +213,7 @@ def _answers(
         return judged_on_ray(task, chunks, advance)
     workers = work.workers or _cores(task)
     if workers == 1:
-        return _judged_here(task, chunks, advance)
+        return _judged_here(Judge(task, resident=False), chunks, advance)
     return judged_by_processes(task, chunks, workers, advance)
 
 
@@ -209,9 +226,8 @@ def _cores(task: Task) -> int:
 
 
 def _judged_here(
-    task: Task, chunks: Mapping[int, Chunk], advance: Callable[[], None]
+    judge: Judge, chunks: Mapping[int, Chunk], advance: Callable[[], None]
 ) -> Iterator[Answer]:
-    judge = Judge(task, resident=False)
     for number, chunk in chunks.items():
         yield number, judge(chunk, advance)
 

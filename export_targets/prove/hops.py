@@ -1,11 +1,13 @@
 """The hops of an artifact: which programs are compared, in which order, by which gate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
 from edge_models.parity import Gate, Hop, HopSpec, ParityReport, compare, skip
 from export_targets.artifact.manifest import Delegation, Manifest
+from export_targets.prove.outputs import by_output
 from export_targets.target import target_named
 
 OWN_RUNNER = "own runner"  # the logits of the saved file on the target's own runner
@@ -31,9 +33,7 @@ def hop_specs(manifest: Manifest) -> tuple[HopSpec, ...]:
     specs += [HopSpec(program, lowered, program, gate) for program, gate in gates.others.items()]
     specs.append(HopSpec("lower", lowered, "file", gates.lower))
     specs.append(HopSpec("chain", "reference", "file", gates.chain))
-    if manifest.form == "published":
-        specs = [HopSpec(spec.name, spec.from_, spec.to, BASELINE_GATE) for spec in specs]
-    return tuple(specs)
+    return tuple(_of_outputs(spec, manifest) for spec in specs)
 
 
 def device_hop(manifest: Manifest, runner: str) -> HopSpec | None:
@@ -42,8 +42,15 @@ def device_hop(manifest: Manifest, runner: str) -> HopSpec | None:
     gate = target.gates[manifest.recipe].device
     if runner == target.runner or gate is None:
         return None
-    published = manifest.form == "published"
-    return HopSpec("device", OWN_RUNNER, "file", BASELINE_GATE if published else gate)
+    return _of_outputs(HopSpec("device", OWN_RUNNER, "file", gate), manifest)
+
+
+def _of_outputs(spec: HopSpec, manifest: Manifest) -> HopSpec:
+    """A hop with the gate that the form and the outputs allow: tensors have no top-1."""
+    gate = BASELINE_GATE if manifest.form == "published" else spec.gate
+    if manifest.output.kind == "tensors":
+        gate = gate.model_copy(update={"min_top1_agreement": 0.0})
+    return replace(spec, gate=gate)
 
 
 def judge(
@@ -63,35 +70,32 @@ def judge(
     if (device := device_hop(manifest, runner)) is not None:
         specs.append(device)
     runners = {"file": runner, **target_named(manifest.target.name).other_runners}
-    outputs = {name: _by_output(values, manifest) for name, values in logits.items()}
+    outputs = {name: by_output(values, manifest.output) for name, values in logits.items()}
+    names = tuple(tensor.name for tensor in manifest.output.tensors)
     hops = tuple(
-        _advised(_hop(spec, runners.get(spec.to, "eager"), outputs, absent), manifest)
+        _advised(_hop(spec, runners.get(spec.to, "eager"), outputs, absent, names), manifest)
         for spec in specs
     )
     report = ParityReport(artifact=manifest.name, inputs=inputs, hops=hops)
     problems = [f"hop {hop.name}: {hop.why}" for hop in hops if hop.status == "failed"]
     if not problems and not report.passed:
         problems.append("no hop could run")
-    if manifest.form == "edge":
+    if manifest.form == "edge" and not manifest.own:
         problems += _fallen_out(delegation)
     return report, tuple(problems)
 
 
 def _hop(
-    spec: HopSpec, runner: str, logits: Mapping[str, Tensor], absent: Mapping[str, str]
+    spec: HopSpec,
+    runner: str,
+    outputs: Mapping[str, Sequence[Tensor]],
+    absent: Mapping[str, str],
+    names: Sequence[str],
 ) -> Hop:
     for name in (spec.from_, spec.to):
         if name in absent:
             return skip(spec, runner, absent[name])
-    return compare(spec, runner, logits.get(spec.from_), logits.get(spec.to))
-
-
-def _by_output(logits: Tensor, manifest: Manifest) -> Tensor:
-    """(samples, rows, K) -> (outputs, images, K): a head's rows follow each other in a sample."""
-    batch, rows = manifest.input.shape[0], logits.shape[1]
-    if rows % batch:  # a wrong number of rows, which the comparison refuses
-        return logits.flatten(0, 1)[None]
-    return logits.unflatten(1, (rows // batch, batch)).movedim(1, 0).flatten(1, 2)
+    return compare(spec, runner, outputs.get(spec.from_), outputs.get(spec.to), names)
 
 
 def _advised(hop: Hop, manifest: Manifest) -> Hop:
@@ -110,12 +114,16 @@ def _fallen_out(delegation: Delegation) -> list[str]:
     if delegation.whole:
         return []
     outside = ", ".join(f"{count} {name}" for name, count in delegation.undelegated.items())
-    lines = [
+    return [
         f"wholeness: {delegation.delegates} delegates, and outside them {outside or 'nothing'}; "
-        "it should be one delegate and nothing outside"
+        "it should be one delegate and nothing outside",
+        *(f"wholeness: {line}" for line in fallen(delegation)),
     ]
-    lines += [
-        f"wholeness: {item.operator} of {item.module or 'the model'} fell out: {item.why}"
+
+
+def fallen(delegation: Delegation) -> list[str]:
+    """What is outside the delegates, a line each."""
+    return [
+        f"{item.operator} of {item.module or 'the model'} fell out: {item.why}"
         for item in delegation.fallen
     ]
-    return lines

@@ -3,6 +3,7 @@ reference and the saved file from one chunk to the next and crashes alone.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ Chunk = Sequence[tuple[str, int]]  # images by their path, with their class
 
 class Task(BaseModel):
     """What is judged: an artifact on a runner, with ``total`` images of a folder. ``strict``
-    refuses one that cannot be read.
+    refuses one that cannot be read; ``network`` is the place of one's own, where it is of one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,17 +39,18 @@ class Task(BaseModel):
     folder: Path
     total: int
     strict: bool
+    network: str | None = None
 
 
 class Judge:
     """The programs of an artifact. ``resident``: the saved file is held in this process, where its
-    runner can do that.
+    runner can do that. ``network`` is one that is no file's.
     """
 
-    def __init__(self, task: Task, resident: bool) -> None:
+    def __init__(self, task: Task, resident: bool, network: programs.Network = None) -> None:
         self.task = task
         self.artifact = open_artifact(task.artifact)
-        self.programs = self._programs(resident)
+        self.programs = self._programs(resident, network or task.network)
 
     def __call__(self, chunk: Chunk, advance: Callable[[], None]) -> Judged:
         """The answers to some images; ``advance`` is called for each batch and program."""
@@ -78,17 +80,17 @@ class Judge:
         }
         return count_hits(logits, torch.tensor(classes))
 
-    def _programs(self, resident: bool) -> dict[str, Program]:
+    def _programs(self, resident: bool, network: programs.Network) -> dict[str, Program]:
         """What is reported, by name: the reference first, the saved file last."""
         artifact = self.artifact
         runner = runner_named(self.task.runner, artifact.manifest.target.name)
-        module = programs.reference(artifact).module
+        reference = programs.reference(artifact, network, self.task.trust_graphs).module
 
         def on_images(run: Callable[[Tensor], Tensor]) -> Program:
             normalized = programs.normalized
             return lambda pixels, advance: _one_by_one(run, normalized(artifact, pixels), advance)
 
-        result = {"reference": on_images(lambda inputs: run_eager(module, inputs))}
+        result = {"reference": on_images(lambda inputs: run_eager(reference, inputs))}
         if self.task.trust_graphs:
             result["quantized"] = on_images(programs.quantized(artifact))
         given = programs.given
@@ -116,21 +118,23 @@ def _one_by_one(
 
 def main(task: str) -> None:
     """Reads a chunk a line, as JSON, and prints a step for each answer, then the result."""
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a network prints is no result
+
+    def say(line: str) -> None:
+        print(line, file=results, flush=True)
+
     judge: Judge | None = None
     for line in sys.stdin:
         try:
             judge = judge or Judge(Task.model_validate_json(task), resident=True)
-            result: dict[str, object] = judge(json.loads(line), _step).model_dump()
+            result: dict[str, object] = judge(json.loads(line), lambda: say(STEP)).model_dump()
         except (InputError, RunnerError) as error:
             what = error.what if isinstance(error, InputError) else str(error)
             result = {"error": type(error).__name__, "what": what, "remedy": error.remedy}
         except SystemExit as refusal:  # an interpreter's
             result = {"error": RunnerError.__name__, "what": str(refusal), "remedy": ""}
-        print(json.dumps(result), flush=True)
-
-
-def _step() -> None:
-    print(STEP, flush=True)
+        say(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from export_targets.target import target_named
 from quantize.recipe import recipe_named
 
 UNTRUSTED = "the lowered graph can carry code: it is loaded only with --trust-graphs"
+WITHOUT_NETWORK = "the edge form is made from the network: say --model FILE.py:FUNCTION"
 MAX_IMAGES = 256
 
 
@@ -39,10 +40,12 @@ def verify(
     trust_graphs: bool,
     reporter: Reporter,
     strict: bool = False,
+    network: programs.Network = None,
 ) -> Verification:
     """Check an artifact. Without ``images`` on its golden inputs and stored logits: no code from
-    the artifact is run but the model file itself. ``strict`` refuses an image that cannot be read.
-    Raises InputError for a damaged artifact.
+    the artifact is run but the model file itself. ``strict`` refuses an image that cannot be read;
+    ``network`` is one's own, of which new images need the FP32 reference. Raises InputError for a
+    damaged artifact.
     """
     with reporter.stage("Digests"):
         artifact = open_artifact(folder)
@@ -57,7 +60,7 @@ def verify(
         read = folder_images(artifact, images, strict, reporter)
         source = read.source
         normalized = programs.normalized(artifact, read.pixels)
-        logits, absent = fresh_logits(artifact, normalized, trust_graphs, reporter)
+        logits, absent = fresh_logits(artifact, normalized, trust_graphs, reporter, network)
         inputs = programs.given(artifact, read.pixels)
     logits["file"] = saved_logits(artifact, chosen, inputs, reporter)
     for program in target.gates[manifest.recipe].others:
@@ -131,19 +134,30 @@ def folder_images(
 
 
 def fresh_logits(
-    artifact: Artifact, inputs: Tensor, trust_graphs: bool, reporter: Reporter
+    artifact: Artifact,
+    inputs: Tensor,
+    trust_graphs: bool,
+    reporter: Reporter,
+    network: programs.Network = None,
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Logits of the programs before the saved file on new inputs, and why some are absent."""
-    source = programs.reference(artifact)
+    source = programs.reference(artifact, network, trust_graphs)
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(source.module, inputs)}
+    absent: dict[str, str] = {}
     with reporter.stage("Edge form"):
-        logits["edge"] = run_eager(programs.edge(artifact, source), inputs)
+        edge = programs.edge(artifact, source)
+        if edge is not None:
+            logits["edge"] = run_eager(edge, inputs)
     if not trust_graphs:
         return logits, {"quantized": UNTRUSTED}
     with reporter.stage("Quantized logits"):
         logits["quantized"] = programs.quantized(artifact)(inputs)
-    return logits, {}
+    if edge is None and recipe_named(artifact.manifest.recipe).approximate:
+        absent["edge"] = WITHOUT_NETWORK
+    elif edge is None:
+        logits["edge"] = logits["quantized"]  # no numbers were changed: what was lowered is it
+    return logits, absent
 
 
 def _stored_logits(artifact: Artifact) -> dict[str, Tensor]:

@@ -91,8 +91,7 @@ class Subject:
         """Whether every gate held: passed, failed or not verified."""
         if self.parity is None:
             return "not verified"
-        whole = self.manifest.form == "published" or self.manifest.delegation.whole
-        return "passed" if self.parity.passed and whole else "failed"
+        return "passed" if self.parity.passed and self.manifest.sound else "failed"
 
     @property
     def current(self) -> dict[Place, LatencyReport]:

@@ -6,9 +6,9 @@ A damaged file can crash the runtime: the crash then ends the child process, not
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from edge_models.reference.heads import stack_outputs
 from export_targets.runner import Runner
 from export_targets.runners.processes import host_measuring as host_times
 from export_targets.runners.processes.child import run_in_child
@@ -30,7 +30,7 @@ def load(model: Path) -> Callable[[Tensor], Tensor]:
     """The method ``forward`` of a program, as a function from its input to its logits."""
     method = load_program(model).load_method("forward")
     # the runtime owns the output's memory: copy before the next call
-    return lambda sample: torch.cat([output.clone() for output in method([sample])])
+    return lambda sample: stack_outputs([output.clone() for output in method([sample])])
 
 
 RUNNER = Runner(

@@ -261,3 +261,28 @@ def test_values_that_are_not_finite_have_no_place_in_a_report(value: float) -> N
         Hop.model_validate({**document, "sqnr_db": value})
     with pytest.raises(ValidationError, match="min_sqnr_db"):
         Gate(min_sqnr_db=value, min_top1_agreement=0.0)
+
+
+@pytest.mark.parametrize("broken", [None, 0, 1])
+def test_each_tensor_is_judged_on_its_own(broken: int | None) -> None:
+    spec = replace(SPEC, gate=Gate(min_sqnr_db=30.0, min_top1_agreement=0.0))
+    tensors = [logits(), logits(1)[:, :3]]
+    found = [noisy(40.0), tensors[1]]
+    if broken is not None:
+        found[broken] = -tensors[broken]
+    hop = compare(spec, "host", tensors, found, ["boxes", "scores"])
+    assert hop.status == ("passed" if broken is None else "failed")
+    assert [tensor.name for tensor in hop.tensors] == ["boxes", "scores"]
+    assert hop.sqnr_db == min(tensor.sqnr_db for tensor in hop.tensors)
+    assert hop.top1_agreement is hop.agreement_interval is hop.constant_agreement is None
+    if broken is not None:
+        assert hop.why.startswith(f"{['boxes', 'scores'][broken]}: SQNR -")
+
+
+def test_a_tensor_that_cannot_be_compared_is_named() -> None:
+    tensors = [logits(), torch.ones(8, 2)]
+    hop = compare(SPEC, "host", tensors, tensors, ["boxes", "anchors"])
+    assert hop.status == "failed"
+    assert hop.why.startswith("anchors: these inputs do not tell")
+    fewer = compare(SPEC, "host", tensors, tensors[:1], ["boxes", "anchors"])
+    assert fewer.why == "1 outputs are not 2"

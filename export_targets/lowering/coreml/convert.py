@@ -17,7 +17,7 @@ def convert(program: torch.export.ExportedProgram, lowering: Lowering) -> Any:
     """The program as a coremltools model for the chosen deployment target.
 
     With the option output "class" Vision gets the label and every class's probability; the logits
-    stand beside them. Two heads are two outputs.
+    stand beside them. Two heads are two outputs; other tensors have their own names.
     """
     import coremltools as ct
     import numpy as np
@@ -26,6 +26,7 @@ def convert(program: torch.export.ExportedProgram, lowering: Lowering) -> Any:
     program = program.run_decompositions({})
     heads = len(program.graph_signature.user_outputs)
     names = [LOGITS] if heads == 1 else [f"{LOGITS}_{index}" for index in range(heads)]
+    names = [*lowering.tensors] or names
     classifier = None
     outputs: list[Any] | None = [ct.TensorType(name=name, dtype=np.float32) for name in names]
     if lowering.options["output"] == "class":
@@ -95,9 +96,8 @@ def describe(model: Any, lowering: Lowering) -> None:
     model.author = "converted by edgeform"
     model.license = "The licence of the weights applies."
     model.version = lowering.facts["version"]
-    model.short_description = (
-        f"{lowering.facts['model']}, an image classifier; {lowering.recipe.summary}."
-    )
+    kind = "a network" if lowering.tensors else "an image classifier"
+    model.short_description = f"{lowering.facts['model']}, {kind}; {lowering.recipe.summary}."
     picture = f"an RGB picture of {lowering.facts['size']} pixels (height x width)"
     if lowering.options["input"] == "image":
         model.input_description["image"] = f"{picture}; normalized inside"
@@ -112,6 +112,8 @@ def describe(model: Any, lowering: Lowering) -> None:
     }
     for output in model.get_spec().description.output:
         text = meaning.get(output.name, "one number a class; the largest is the prediction")
+        if output.name in lowering.tensors:
+            text = "as the network returns it"
         model.output_description[output.name] = text
     for name, value in lowering.facts.items():
         model.user_defined_metadata[f"edgeform.{name}"] = value

@@ -11,7 +11,7 @@ from edge_models.catalog import model_spec, model_specs
 from edge_models.edge import edge_form
 from edge_models.parity import Metrics, measure
 from edge_models.random_weights import random_reference
-from edge_models.reference.heads import SingleOutput, stack_heads
+from edge_models.reference.heads import SingleOutput, stack_outputs
 from tests.edge_models.layers import FORMS, made_model
 
 MIN_SQNR_DB = 100.0  # float32 against float32; the models reach 125 to 137 here
@@ -45,8 +45,8 @@ def edge_against_reference(name: str, forms: str, heads: str = "mean") -> Metric
     edge = edge_form(model_spec(name), model, SIZE, 2, heads, FORMS[forms])
     assert not edge.training
     with torch.no_grad():
-        expected = stack_heads(SingleOutput(model, heads)(x))
-        return measure(expected, stack_heads(edge(x)))
+        expected = stack_outputs(SingleOutput(model, heads)(x))
+        return measure(expected, stack_outputs(edge(x)))
 
 
 @pytest.mark.parametrize("forms", FORMS)
@@ -68,9 +68,9 @@ def test_published_models(name: str, forms: str) -> None:
     model = reference(name)
     edge = edge_form(model_spec(name), model, SIZE, 2, "mean", FORMS[forms])
     with torch.no_grad():
-        exact = stack_heads(SingleOutput(deepcopy(model).double())(x.double())).float()
-        rounded = measure(exact, stack_heads(SingleOutput(model)(x)))
-        found = measure(exact, stack_heads(edge(x)))
+        exact = stack_outputs(SingleOutput(deepcopy(model).double())(x.double())).float()
+        rounded = measure(exact, stack_outputs(SingleOutput(model)(x)))
+        found = measure(exact, stack_outputs(edge(x)))
     assert found.sqnr_db > min(MIN_SQNR_DB, rounded.sqnr_db - 6.0)
     assert found.top1_agreement == 1.0
 
@@ -82,8 +82,8 @@ def test_a_perturbed_weight_is_seen(name: str) -> None:
     edge = edge_form(model_spec(name), model, SIZE, 2, "mean", FORMS["default"])
     with torch.no_grad():
         model.get_submodule("bn1").weight[0] += 0.01
-        expected = stack_heads(SingleOutput(model)(x))
-        assert measure(expected, stack_heads(edge(x))).sqnr_db < MIN_SQNR_DB
+        expected = stack_outputs(SingleOutput(model)(x))
+        assert measure(expected, stack_outputs(edge(x))).sqnr_db < MIN_SQNR_DB
 
 
 @pytest.mark.parametrize("name", DIGITS)

@@ -2,7 +2,7 @@
 
 import torch
 
-from edge_models.reference.heads import SingleOutput, run_eager, stack_heads
+from edge_models.reference.heads import SingleOutput, run_eager, stack_outputs
 from tests.edge_models.layers import made_model
 
 
@@ -31,4 +31,4 @@ def test_eager_run_stacks_samples_then_heads(generator: torch.Generator) -> None
     assert result.shape == (3, 4, 10)
     assert not result.requires_grad
     with torch.no_grad():
-        torch.testing.assert_close(result[1], stack_heads(model(inputs[1])))
+        torch.testing.assert_close(result[1], stack_outputs(model(inputs[1])))

@@ -182,7 +182,7 @@ def test_verify_prints_the_report(built: Built, edgeform: EdgeformInProcess) -> 
     assert set(document) == {"schema_version", "artifact", "inputs", "hops"}
     hop = document["hops"][0]
     fields = "name from to runner samples sqnr_db median_sqnr_db worst_sqnr_db max_abs cosine"
-    fields += " top1_agreement agreement_interval constant_agreement gate status why"
+    fields += " top1_agreement agreement_interval constant_agreement gate status why tensors"
     assert list(hop) == fields.split()
     assert "passed" in edgeform("verify", built().folder).out
 

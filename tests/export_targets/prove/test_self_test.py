@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from export_targets.artifact.interface import OutputSection
 from export_targets.prove.self_test import MARGIN_DB, self_test
 from export_targets.target import all_targets
 
 GATES = all_targets()["vulkan"].gates["fp16"]
+OUTPUT = OutputSection(name="logits", kind="logits", shape=(1, 10), heads="both")
 FILE = torch.randn(16, 2, 10, generator=torch.Generator().manual_seed(0))
 
 
@@ -30,7 +32,7 @@ def differing(decibels: float) -> Tensor:
 )
 def test_the_mark_is_below_what_the_worst_way_to_round_reached(reached: float, mark: float) -> None:
     logits = {"file": FILE, "flushed": FILE, "toward_zero": differing(reached)}
-    assert self_test(GATES, logits).sqnr_db == pytest.approx(mark, abs=0.11)
+    assert self_test(GATES, OUTPUT, logits).sqnr_db == pytest.approx(mark, abs=0.11)
 
 
 @pytest.mark.parametrize(("reached", "below"), [(90.0, 0.0), (31.0, 3.0), (28.0, 6.0), (20.0, 6.0)])
@@ -40,14 +42,14 @@ def test_without_another_runtime_the_graph_is_the_other_implementation(
     gates = all_targets()["coreml"].gates["int8"]
     logits = {"file": FILE, "edge": differing(5), "quantized": differing(reached)}
     expected = gates.lower.min_sqnr_db - below
-    assert self_test(gates, logits).sqnr_db == pytest.approx(expected, abs=0.11)
+    assert self_test(gates, OUTPUT, logits).sqnr_db == pytest.approx(expected, abs=0.11)
 
 
 @pytest.mark.parametrize("target", ["xnnpack", "vulkan"])
 def test_where_no_other_way_was_run_it_is_the_gate_between_devices(target: str) -> None:
     for gates in all_targets()[target].gates.values():
         if not gates.others:
-            found = self_test(gates, {"file": FILE})
+            found = self_test(gates, OUTPUT, {"file": FILE})
             assert gates.device is not None
             assert (found.sqnr_db, found.top1) == (
                 gates.device.min_sqnr_db,

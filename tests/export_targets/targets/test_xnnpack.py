@@ -13,9 +13,9 @@ from edge_models.edge.forms.stem import StemByColumnPairs
 from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.spec import FloatRule, InputSpec
+from export_targets.lowering.export import exported
 from export_targets.lowering.graph import lies_in, operator_name
 from export_targets.lowering.xnnpack import inspect, lower, quantizer
-from export_targets.pipeline import exported
 from export_targets.runners import host
 from export_targets.target import Lowering
 from export_targets.targets.xnnpack import FLOAT_RULES, FORMS

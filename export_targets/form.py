@@ -1,0 +1,48 @@
+"""The form in which a model is lowered: its edge form, or as it was published."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from edge_models.checkpoint import LoadedModel
+from edge_models.edge import edge_form
+from edge_models.edge.network import Recognized, network_edge_form
+from edge_models.reference.heads import run_eager
+from export_targets.lowering.export import exported
+from export_targets.lowering.graph import check_paths
+from export_targets.plan import Plan
+from export_targets.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Formed:
+    """The program in the form that is lowered, its logits, and of a network of one's own which
+    layers were recognized.
+    """
+
+    program: torch.export.ExportedProgram
+    logits: Tensor
+    recognized: tuple[Recognized, ...] | None
+
+
+def in_form(
+    plan: Plan, loaded: LoadedModel, reference: nn.Module, golden: Tensor, reporter: Reporter
+) -> Formed:
+    """The program of a model's form, and its logits on ``golden``, (samples, B, 3, H, W).
+
+    Raises InputError for a module that is to stay float and is not there.
+    """
+    request, forms, heads = plan.request, plan.target.forms, plan.request.heads
+    recognized: tuple[Recognized, ...] | None = () if plan.spec.own else None
+    with reporter.stage("Edge form"):
+        module = reference
+        if request.form == "edge" and plan.spec.own:
+            module, recognized = network_edge_form(reference, plan.size, request.batch, forms)
+        elif request.form == "edge":
+            module = edge_form(plan.spec, loaded.module, plan.size, request.batch, heads, forms)
+        logits = run_eager(module, golden)
+    with reporter.stage("Export"):
+        program = exported(module, golden[0])
+        check_paths(program, request.keep_float)
+    return Formed(program, logits, recognized)

@@ -1,0 +1,76 @@
+"""torch.export, and in the user's words why a network cannot be exported."""
+
+import torch
+from torch import Tensor, fx, nn
+
+from edge_models.errors import InputError
+from edge_models.own_network import entered_modules
+from export_targets.lowering.graph import module_path
+
+NAMESPACES = ("aten", "prims", "quantized_decomposed")  # of operators that a target may take
+
+
+def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
+    """The program of a module for an input like ``x``, with torch's own decomposition of im2col.
+
+    ExecuTorch has no kernel for im2col. No edge form has one; the official CoTNets as published do.
+    """
+    program = torch.export.export(module, (x,))
+    unfold = torch.ops.aten.im2col.default
+    if all(node.target != unfold for node in program.graph.nodes):
+        return program
+    return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
+
+
+def own_exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
+    """The same of a network of one's own.
+
+    Raises InputError that names its module and the reason where it does not export, has shapes
+    that depend on the image's content, or operators that are not torch's.
+    """
+    try:
+        program = exported(module, x)
+    except Exception as error:  # torch.export raises whatever tracing stumbles on
+        lines = str(error).strip().splitlines() or [""]
+        raise InputError(
+            f"The network does not export: {_blamed(module, x)}: {type(error).__name__}: "
+            f"{lines[0]}",
+            "Its forward may not choose by the values of tensors, nor leave torch's operators: "
+            "write that module with torch.where, masks and fixed sizes.",
+        ) from error
+    for node in program.graph.nodes:
+        if node.op == "call_function":
+            _check(node)
+    return program
+
+
+def _blamed(module: nn.Module, x: Tensor) -> str:
+    """The path of the module in which exporting fails."""
+    with entered_modules(module) as entered:
+        try:
+            torch.export.export(module, (x,))
+        except Exception:  # it is the same again: where it was is what is looked for
+            return entered[-1] if entered and entered[-1] else "its own forward"
+    return "its own forward"
+
+
+def _check(node: fx.Node) -> None:
+    where = module_path(node) or "its own forward"
+    target = node.target
+    if isinstance(target, torch._ops.HigherOrderOperator):
+        raise InputError(
+            f"The network branches or loops by the values of tensors in {where}: {target.name()}.",
+            "Write that module with torch.where and fixed sizes.",
+        )
+    if isinstance(target, torch._ops.OpOverload) and target.namespace not in NAMESPACES:
+        raise InputError(
+            f"The operator {target.namespace}::{target._opname} of {where} is not torch's own: no "
+            "phone has it.",
+            "Write that module with torch's operators, or return what goes into it.",
+        )
+    value = node.meta.get("val")
+    if isinstance(value, Tensor) and any(not isinstance(side, int) for side in value.shape):
+        raise InputError(
+            f"The shapes in {where} depend on what the image shows ({node.name}).",
+            "Use fixed sizes and masks there: a phone's program has one shape for all images.",
+        )
