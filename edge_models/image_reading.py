@@ -39,7 +39,7 @@ class CropReader:
             if self.strict:
                 raise
             self.unreadable.append(error.what)
-            check_unreadable(self.unreadable, self.total, self.folder)
+            check_unreadable(self.unreadable, self.total, self.folder, error.remedy)
             return None
         self.narrow += decoded.narrow
         return to_pixels(resize_and_crop(decoded.image, self.spec, self.size))
@@ -59,13 +59,18 @@ class CropReader:
         return reading_notes(self.unreadable, self.narrow, self.total, self.folder)
 
 
-def check_unreadable(unreadable: Sequence[str], total: int, folder: Path) -> None:
+def check_unreadable(
+    unreadable: Sequence[str],
+    total: int,
+    folder: Path,
+    remedy: str = "Mend them, or take them out of the folder.",
+) -> None:
     """Raises InputError where too many of the ``total`` images of a folder are left out."""
     if len(unreadable) > UNREADABLE_SHARE * total:
         raise InputError(
             f"More than a tenth of the {total} images of {folder} cannot be read; the first: "
             f"{unreadable[0]}",
-            "Mend them, or take them out of the folder.",
+            remedy,
         )
 
 

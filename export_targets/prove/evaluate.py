@@ -211,8 +211,8 @@ def _answers(
 
         named({"ray": None}, "place to work on", work.on)
         return judged_on_ray(task, chunks, advance)
-    workers = work.workers or _cores(task)
-    if workers == 1:
+    workers = min(work.workers or _cores(task), len(chunks))
+    if workers <= 1:
         return _judged_here(Judge(task, resident=False), chunks, advance)
     return judged_by_processes(task, chunks, workers, advance)
 

@@ -26,7 +26,7 @@ Run = Callable[..., Tensor]
 
 def judged(folder: Path, images: Path, **options: object) -> EvaluationReport:
     choice = Choice(images, **options)  # type: ignore[arg-type]
-    return evaluate(folder, choice, None, False, silent_reporter(), Work(workers=1))
+    return evaluate(folder, choice, None, False, silent_reporter(), work=Work(workers=1))
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judged(folder: Path, images: Path, work: Work) -> EvaluationReport:
-    return evaluate(folder, Choice(images, limit=IMAGES), None, False, silent_reporter(), work)
+    return evaluate(folder, Choice(images, limit=IMAGES), None, False, silent_reporter(), work=work)
 
 
 @pytest.mark.full

@@ -29,7 +29,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def judged(folder: Path, images: Path, workers: int) -> EvaluationReport:
     choice = Choice(images, limit=IMAGES)
-    return evaluate(folder, choice, None, False, silent_reporter(), Work(workers))
+    return evaluate(folder, choice, None, False, silent_reporter(), work=Work(workers))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_what_a_process_refuses_is_refused(
     monkeypatch.setattr(evaluating, "labelled_images", with_a_text_file())
     choice = Choice(digit_folders, strict=True)
     with pytest.raises(InputError, match=r"pyproject\.toml"):
-        evaluate(built().folder, choice, None, False, silent_reporter(), Work(2))
+        evaluate(built().folder, choice, None, False, silent_reporter(), work=Work(2))
 
 
 def with_a_text_file() -> Callable[[Path, Classes], LabelledImages]:
