@@ -117,7 +117,8 @@ def config_of(
     if not differences:
         return config
     nearest = min(fits, key=lambda name: fits[name])
-    remedy = "Save the whole state dict of the trained network, of the published module."
+    whose = "that the function returns" if spec.own else "of the published module"
+    remedy = f"Save the whole state dict of the trained network, {whose}."
     if others := [*others]:
         remedy = f"The file also has weights under {', '.join(others)}: choose with --weights."
     elif fits[nearest] < fits[spec.name] / 2:

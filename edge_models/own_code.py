@@ -20,8 +20,8 @@ FORM = "FILE.py:FUNCTION or package.module:FUNCTION"
 
 
 def is_place(model: str) -> bool:
-    """Whether a model's name is a place of a function, as ``my_net.py:make_net``."""
-    return SEPARATOR in model
+    """Whether a model's name is meant as the place of a function, as ``my_net.py:make_net``."""
+    return SEPARATOR in model or model.endswith(".py")
 
 
 def called(place: str, seed: int) -> Any:

@@ -1,5 +1,6 @@
 """ModelSpec: what the product knows of one published model, as data."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -84,6 +85,11 @@ class OwnNetwork:
     kind: OutputKind
     tensors: tuple[OutputTensor, ...]
     code: bool
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it returns."""
+        return sum(math.prod(tensor.shape) for tensor in self.tensors)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ FORMS = Forms(
     # its native form has tensors of six axes; Core ML has five
     local_convolution=local_convolution.LocalConvolutionInFloat16,
     group_norm=group_norm.GroupNormScaled,
+    rewritten=frozenset(("group_norm", "instance_norm")),  # theirs squares in float16
 )
 
 FLOAT_RULES = (

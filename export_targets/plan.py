@@ -1,6 +1,5 @@
 """What a build will do: its request checked and resolved to the catalogs' entries."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +28,8 @@ from quantize.calibration import SYNTHETIC, Images, ImageSets, Wanted, image_set
 from quantize.recipe import Recipe, recipe_named
 
 STRIDE = 32  # of the models' last feature map: H and W are multiples of it
-GOLDEN_SAMPLES = 16
+GOLDEN_SAMPLES, FEWEST_SAMPLES = 16, 4
+MAX_GOLDEN_NUMBERS = 2**24  # of a program's outputs, 64 MB; an artifact holds four programs'
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,15 @@ class Plan:
             FloatRule(path, "--keep-float", whole_path=True) for path in self.request.keep_float
         )
         return asked + self.target.rules(self.spec, self.recipe)
+
+    @property
+    def golden_samples(self) -> int:
+        """How many inputs are kept with what every program gives for them."""
+        own = self.spec.own
+        numbers = own.numbers if own else 0
+        if numbers * GOLDEN_SAMPLES <= MAX_GOLDEN_NUMBERS:
+            return GOLDEN_SAMPLES
+        return max(FEWEST_SAMPLES, MAX_GOLDEN_NUMBERS // numbers)
 
     def batches(self, images: Images) -> Tensor:
         """Crops as uint8 (samples, B, 3, H, W); images that fill no batch are left out."""
@@ -102,9 +111,8 @@ class Plan:
             shape = (self.request.batch, classes)
             return OutputSection(name="logits", kind=kind, shape=shape, heads=heads)
         tensors = tuple(TensorSection(name=t.name, shape=t.shape) for t in own.tensors)
-        numbers = sum(math.prod(tensor.shape) for tensor in own.tensors)
         return OutputSection(
-            name="tensors", kind="tensors", shape=(1, numbers), heads=heads, tensors=tensors
+            name="tensors", kind="tensors", shape=(1, own.numbers), heads=heads, tensors=tensors
         )
 
     def lowering(self, loaded: LoadedModel, labels: tuple[str, ...]) -> Lowering:
@@ -222,7 +230,7 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
     wanted = Wanted(
         size=plan.size,
         calibration=request.calibration_samples * request.batch,
-        golden=GOLDEN_SAMPLES * request.batch,
+        golden=plan.golden_samples * request.batch,
         seed=request.seed,
         strict=request.strict,
         folder_golden=request.golden_images,

@@ -219,7 +219,8 @@ def test_an_edge_file_reads_only_the_reference_of_its_own_name() -> None:
         for name in imports(path)
         if (ROOT / f"{name.replace('.', '/')}.py").is_file()
         and is_of(name, "edge_models.reference")
-        and name.removesuffix("_blocks") != f"edge_models.reference.{path.stem}"
+        and name.removesuffix("_blocks")
+        != f"edge_models.reference.{path.stem.removesuffix('_blocks')}"
     }
     assert wrong == {}
 

@@ -11,7 +11,7 @@ from export_targets.prove.verify import fresh_logits
 from tests import planted
 from tests.conftest import Built
 from tests.faults import FAULTS, Fault, fed, normalized
-from tests.planted import CELLS, UNSEEN, UNSEEN_BY_APPS
+from tests.planted import CELLS, PTE, UNSEEN, UNSEEN_BY_APPS
 
 # One network for each target and recipe; every network with all of them is for the full suite.
 EVERYDAY = (
@@ -22,11 +22,6 @@ EVERYDAY = (
     ("digits_cotnet", "coreml", "fp16"),
     ("digits_conformer", "coreml", "int8"),
 )
-# What a delegate holds is the package's program.
-PTE = [
-    ("digits_cotnet_simple", "coreml_pte", "fp16"),
-    ("digits_cotnet_simple", "coreml_pte", "int8"),
-]
 REAL_SIZE = ("cotnet50_simple", "cotnet50", "conformer_small_patch16")
 RIGHT = Fault("none")
 FED = [fault for fault in FAULTS if fault.edit is None]

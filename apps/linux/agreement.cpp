@@ -9,9 +9,9 @@ constexpr double kIdenticalDb = 200;  // the ratio that is reported for equal lo
 
 using Rows = std::vector<const float*>;  // one for each image of each sample
 
-Agreement compare_head(const Rows& expected, const Rows& actual, int classes) {
+double sqnr_db(const Rows& expected, const Rows& actual, size_t numbers) {
   double signal = 0, noise = 0;
-  for (int k = 0; k < classes; ++k) {
+  for (size_t k = 0; k < numbers; ++k) {
     double mean = 0;
     for (const float* row : expected) mean += row[k];
     mean /= static_cast<double>(expected.size());
@@ -24,6 +24,10 @@ Agreement compare_head(const Rows& expected, const Rows& actual, int classes) {
     throw std::domain_error("there are NaN or infinite logits");
   if (signal == 0)  // of fewer than two images, too
     throw std::domain_error("these inputs do not tell, their expected logits do not differ");
+  return noise == 0 ? kIdenticalDb : std::min(10 * std::log10(signal / noise), kIdenticalDb);
+}
+
+ClassAgreement class_agreement(const Rows& expected, const Rows& actual, int classes) {
   const auto largest = [&](const float* row) { return std::max_element(row, row + classes) - row; };
   std::vector<int> counts(static_cast<size_t>(classes));
   int equal = 0;
@@ -32,9 +36,7 @@ Agreement compare_head(const Rows& expected, const Rows& actual, int classes) {
     equal += largest(expected[i]) == largest(actual[i]);
   }
   const double images = static_cast<double>(expected.size());
-  const double sqnr = noise == 0 ? kIdenticalDb : 10 * std::log10(signal / noise);
-  return {std::min(sqnr, kIdenticalDb), equal / images,
-          *std::max_element(counts.begin(), counts.end()) / images};
+  return {equal / images, *std::max_element(counts.begin(), counts.end()) / images};
 }
 
 }  // namespace
@@ -52,7 +54,26 @@ std::vector<Agreement> compare(const std::vector<Floats>& expected,
       }
       return all;
     };
-    found.push_back(compare_head(rows(expected), rows(actual), classes));
+    const Rows wanted = rows(expected), got = rows(actual);
+    const double decibels = sqnr_db(wanted, got, static_cast<size_t>(classes));
+    found.push_back({decibels, class_agreement(wanted, got, classes)});
+  }
+  return found;
+}
+
+std::vector<Agreement> compare(const std::vector<Floats>& expected,
+                               const std::vector<Floats>& actual,
+                               const std::vector<Artifact::Tensor>& tensors) {
+  std::vector<Agreement> found;
+  size_t start = 0;
+  for (const Artifact::Tensor& tensor : tensors) {
+    const auto rows = [&](const std::vector<Floats>& samples) {
+      Rows all;
+      for (const Floats& numbers : samples) all.push_back(numbers.data() + start);
+      return all;
+    };
+    found.push_back({sqnr_db(rows(expected), rows(actual), tensor.count), {}});
+    start += tensor.count;
   }
   return found;
 }

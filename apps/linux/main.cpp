@@ -75,15 +75,21 @@ int selftest(const Artifact& artifact) {
   bool passed = true;
   std::printf("self-test of %s: %d samples", artifact.name.c_str(), artifact.golden_samples);
   try {
-    for (const Agreement& head :
-         compare(expected, actual, artifact.heads, artifact.shape[0], artifact.classes)) {
-      passed = passed && head.passes(artifact.least_sqnr_db, artifact.least_top1);
-      std::printf(", SQNR %.1f dB (at least %g), top-1 %.3f", head.sqnr_db, artifact.least_sqnr_db,
-                  head.top1);
-      if (head.judges_top1(artifact.least_top1))
+    const auto found =
+        artifact.tensors.empty()
+            ? compare(expected, actual, artifact.heads, artifact.shape[0], artifact.classes)
+            : compare(expected, actual, artifact.tensors);
+    for (size_t i = 0; i < found.size(); ++i) {
+      const auto& [sqnr_db, classes] = found[i];
+      passed = passed && found[i].passes(artifact.least_sqnr_db, artifact.least_top1);
+      const std::string name = artifact.tensors.empty() ? "" : artifact.tensors[i].name + ": ";
+      std::printf(", %sSQNR %.1f dB (at least %g)", name.c_str(), sqnr_db, artifact.least_sqnr_db);
+      if (!classes) continue;
+      std::printf(", top-1 %.3f", classes->top1);
+      if (classes->judged(artifact.least_top1))
         std::printf(" (at least %g)", artifact.least_top1);
       else
-        std::printf(" (not judged: one class alone has %.3f)", head.constant);
+        std::printf(" (not judged: one class alone has %.3f)", classes->constant);
     }
   } catch (const std::domain_error& error) {
     passed = false;

@@ -180,6 +180,7 @@ class Conformer(nn.Module):
         super().__init__()
         forms = forms or Forms()
         self.heads, self.tokens, self.residual = heads, forms.tokens, forms.residual
+        self.scale = forms.residual_scale
         self.stem = forms.stem(fold_batch_norm(source.conv1, source.bn1), source.conv1)
         self.maxpool = source.maxpool
         self.conv_1 = ConvBlock(source.conv_1)
@@ -204,21 +205,41 @@ class Conformer(nn.Module):
         trans_head = fold_norm_affine(source.trans_norm, affine_of(source.trans_cls_head))
         self.trans_head = linear_from(scaled(trans_head, share))
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def features(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Map and tokens, as the reference has them, after each stage."""
+        return [(x, self.rows(stream)) for x, stream in self.stages(x)]
+
+    def rows(self, stream: Stream) -> Tensor:
+        """A stream's tokens as the reference has them."""
+        rows = self.tokens.to_rows(stream.total)
+        return rows if self.scale == 1.0 else rows * (1.0 / self.scale)
+
+    def stages(self, x: Tensor) -> list[tuple[Tensor, Stream]]:
+        """Map and stream of tokens after each stage."""
         stem = self.maxpool(torch.relu(self.stem(x)))
         x, _ = self.conv_1(stem)
         patches = self.tokens.from_map(self.patch(stem))
         stream = self.residual(self.tokens.concatenate(self.cls_token, patches))
         stream = self.trans_1(stream)
+        after = [(x, stream)]
         for block in self.blocks:
             assert isinstance(block, ConvTransBlock)
             x, stream = block.advance(x, stream)
-        conv_logits = self.conv_head(x.mean(dim=(2, 3), keepdim=True).flatten(1))
-        class_token = self.tokens.as_vector(self.norm(self.tokens.first(stream.total)))
-        trans_logits = self.trans_head(class_token)
+            after.append((x, stream))
+        return after
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        x, stream = self.stages(x)[-1]
+        conv_logits, trans_logits = self.logits(x, stream)
         if self.heads == "both":
             return conv_logits, trans_logits
         return conv_logits + trans_logits
+
+    def logits(self, x: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
+        """Of both heads, from what the last stage gives."""
+        conv_logits = self.conv_head(x.mean(dim=(2, 3), keepdim=True).flatten(1))
+        class_token = self.tokens.as_vector(self.norm(self.tokens.first(stream.total)))
+        return conv_logits, self.trans_head(class_token)
 
 
 def to_edge(source: nn.Module, size: Size, batch: int, heads: str, forms: Forms) -> nn.Module:

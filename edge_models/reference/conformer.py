@@ -79,14 +79,21 @@ class Conformer(nn.Module):
         """The ConvTransBlocks in order."""
         return [self.get_submodule(f"conv_trans_{i}") for i in range(2, self.depth + 1)]  # type: ignore[misc]
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def features(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Map (B, C, H, W) and tokens (B, 1 + N, embed_dim) after each stage."""
         stem = self.maxpool(self.act1(self.bn1(self.conv1(x))))
         x, _ = self.conv_1(stem)
         tokens = self.trans_patch_conv(stem).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         tokens = self.trans_1(tokens)
+        after = [(x, tokens)]
         for block in self.blocks():
             x, tokens = block(x, tokens)
+            after.append((x, tokens))
+        return after
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x, tokens = self.features(x)[-1]
         conv_logits = self.conv_cls_head(self.pooling(x).flatten(1))
         return [conv_logits, self.trans_cls_head(self.trans_norm(tokens)[:, 0])]
 

@@ -76,12 +76,14 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, from_tokens: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the block's output and the features after its 3x3 convolution."""
-        residual = self.residual_bn(self.residual_conv(x)) if self.res_conv else x
+        residual = x
         x = self.act1(self.bn1(self.conv1(x)))
         if from_tokens is not None:
             x = x + from_tokens
         middle = self.act2(self.bn2(self.conv2(x)))
         x = self.bn3(self.conv3(middle))
+        if self.res_conv:
+            residual = self.residual_bn(self.residual_conv(residual))
         return self.act3(x + residual), middle
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from export_targets.artifact.device import ComputePlan, Device, Part, Runtime, Text, Thermal
 
-SCHEMA_VERSION = "1.1"  # 1.1: compute_plan, and threads may be null
+SCHEMA_VERSION = "1.2"  # 1.1: compute_plan, and threads may be null; 1.2: its operators
 # Times and shares are written by several programs: a figure may differ so much from what follows
 # from the samples, relative to it, and no more.
 TOLERANCE = 1e-6

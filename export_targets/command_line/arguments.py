@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**63 - 1
 MAX_THREADS = 256
+# Options of `profile` that --import goes without.
+MEASURING = ("baseline", "network", "runner", "compute_units", "iterations", "warmup", "threads")
 
 
 def _names_in(package: ModuleType) -> Callable[[str], list[str]]:
@@ -56,6 +58,13 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Images = Annotated[Path | None, typer.Option(help="A folder of images.")]
 StrictImages = Annotated[bool, typer.Option("--strict", help="Stop at an unreadable image.")]
 RunnerName = Annotated[str | None, typer.Option("--runner", help="Default: the target's own.")]
+ComputeUnits = Annotated[
+    str | None,
+    typer.Option(
+        "--compute-units",
+        help="What Core ML may use of the chip: all, cpu_and_ne, cpu_and_gpu or cpu.",
+    ),
+]
 Trust = Annotated[
     bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
 ]
@@ -156,6 +165,28 @@ def build_request(given: Mapping[str, Any]) -> "BuildRequest":
     }
     names = {field.name for field in fields(BuildRequest)} - read.keys()
     return BuildRequest(**{name: given[name] for name in names}, **read)
+
+
+def on_units(runner: str | None, units: str | None) -> str | None:
+    """What ``--runner`` and ``--compute-units`` name together. Raises InputError."""
+    if units is None:
+        return runner
+    from export_targets.artifact.device import requested_units
+    from export_targets.runner import on_units as named_runner
+
+    return named_runner(runner, requested_units(units))
+
+
+def check_import(context: typer.Context) -> None:
+    """Raises InputError where ``profile --import`` is given what is for measuring."""
+    sources = map(context.get_parameter_source, MEASURING)
+    several = len(context.params["artifacts"]) > 1
+    if several or any(source and source.name == "COMMANDLINE" for source in sources):
+        options = ", --".join(MEASURING).replace("_", "-")
+        raise InputError(
+            "--import is of one artifact and measures nothing.",
+            f"Leave other artifacts and --{options} away.",
+        )
 
 
 def no_target() -> InputError:

@@ -16,6 +16,7 @@ from export_targets.command_line.arguments import (
     Baseline,
     Calibration,
     ClassOrder,
+    ComputeUnits,
     Crop,
     Debug,
     Deployment,
@@ -48,6 +49,8 @@ from export_targets.command_line.arguments import (
     Workers,
     WorkOn,
     build_request,
+    check_import,
+    on_units,
 )
 from export_targets.command_line.console import (
     DONE,
@@ -63,14 +66,6 @@ from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES = 4096
 MAX_ITERATIONS = 100_000
-MEASURING = (
-    "baseline",
-    "network",
-    "runner",
-    "iterations",
-    "warmup",
-    "threads",
-)  # options of `profile`
 
 app = typer.Typer(
     name="edgeform",
@@ -154,6 +149,7 @@ def verify(
     artifact: Path,
     images: Images = None,
     runner: RunnerName = None,
+    compute_units: ComputeUnits = None,
     network: Network = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
@@ -164,8 +160,9 @@ def verify(
     with loading():
         from export_targets.prove.verify import verify as run
 
+    by = on_units(runner, compute_units)
     with results_alone():
-        result = run(artifact, images, runner, trust_graphs, stderr_reporter(), strict, network)
+        result = run(artifact, images, by, trust_graphs, stderr_reporter(), strict, network)
     document = result.report.model_dump(mode="json", by_alias=True)
     print_result(document, as_json, lambda: show.parity(result.report))
     return judged(result.problems)
@@ -178,6 +175,7 @@ def profile(
     baseline: Baseline = None,
     network: Network = None,
     runner: RunnerName = None,
+    compute_units: ComputeUnits = None,
     iterations: Annotated[int, typer.Option(min=1, max=MAX_ITERATIONS)] = 120,
     warmup: Annotated[int, typer.Option(min=0, max=MAX_ITERATIONS)] = 10,
     threads: Threads = None,
@@ -190,17 +188,12 @@ def profile(
         from export_targets.profile.profile import Settings, profile_all, take
 
     if import_ is not None:
-        sources = map(context.get_parameter_source, MEASURING)
-        if len(artifacts) > 1 or any(source and source.name == "COMMANDLINE" for source in sources):
-            raise InputError(
-                "--import is of one artifact and measures nothing.",
-                f"Leave other artifacts and --{', --'.join(MEASURING)} away.",
-            )
+        check_import(context)
         result = take(artifacts[0], import_)
     else:
-        settings = Settings(iterations, warmup, threads)
+        settings, by = Settings(iterations, warmup, threads), on_units(runner, compute_units)
         with results_alone(), collector_off():  # a baseline is built
-            result = profile_all(artifacts, baseline, runner, settings, stderr_reporter(), network)
+            result = profile_all(artifacts, baseline, by, settings, stderr_reporter(), network)
     print_result(result.document(), as_json, lambda: show.profile(result))
     if result.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)
@@ -215,6 +208,7 @@ def evaluate(
     labels: FolderLabels = None,
     class_order: ClassOrder = None,
     runner: RunnerName = None,
+    compute_units: ComputeUnits = None,
     network: Network = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
@@ -231,8 +225,9 @@ def evaluate(
 
     choice = Choice(images, limit, labels, class_order, strict)
     work = Work(workers, on, resume)
+    by = on_units(runner, compute_units)
     with results_alone():
-        report = run(artifact, choice, runner, trust_graphs, stderr_reporter(), network, work)
+        report = run(artifact, choice, by, trust_graphs, stderr_reporter(), network, work)
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
     if report.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)

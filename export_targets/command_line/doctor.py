@@ -130,9 +130,13 @@ def abilities(packages: list[Check]) -> list[Ability]:
 def _ability(name: str, packages: list[Check]) -> Ability:
     try:
         target: Target = importlib.import_module(f"{targets.__name__}.{name}").TARGET
-        from export_targets.runner import all_runners
+        from export_targets.runner import all_runners, runs_here
 
-        runners = all_runners().values()
+        known = [
+            runner
+            for runner in all_runners().values()
+            if runs_here(runner, name) and runner.measure is None  # a phone may not be there
+        ]
     except Exception as error:  # whatever a broken package raises when it is imported
         what = f"no: {type(error).__name__}: {error}"
         remedies = {check.name: check.remedy for check in packages}
@@ -140,7 +144,6 @@ def _ability(name: str, packages: list[Check]) -> Ability:
         return Ability(name, what, "no", remedy or "install its packages again, named above")
     others = BACKENDS - set(target.packages)
     missing = [check for check in packages if check.found == ABSENT and check.name not in others]
-    known = [runner for runner in runners if runner.executes(target.name) and not runner.device]
     able = [
         f"{runner.name} after `{todo}`" if (todo := runner.absent()) else runner.name
         for runner in known

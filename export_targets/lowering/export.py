@@ -15,7 +15,8 @@ def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
 
     ExecuTorch has no kernel for im2col. No edge form has one; the official CoTNets as published do.
     """
-    program = torch.export.export(module, (x,))
+    with torch.no_grad():  # where a forward says so itself, it makes no part of its own then
+        program = torch.export.export(module, (x,))
     unfold = torch.ops.aten.im2col.default
     if all(node.target != unfold for node in program.graph.nodes):
         return program
@@ -48,7 +49,7 @@ def _blamed(module: nn.Module, x: Tensor) -> str:
     """The path of the module in which exporting fails."""
     with entered_modules(module) as entered:
         try:
-            torch.export.export(module, (x,))
+            exported(module, x)
         except Exception:  # it is the same again: where it was is what is looked for
             return entered[-1] if entered and entered[-1] else "its own forward"
     return "its own forward"
@@ -59,8 +60,9 @@ def _check(node: fx.Node) -> None:
     target = node.target
     if isinstance(target, torch._ops.HigherOrderOperator):
         raise InputError(
-            f"The network branches or loops by the values of tensors in {where}: {target.name()}.",
-            "Write that module with torch.where and fixed sizes.",
+            f"The network has a part of its own in {where}: {target.name()}.",
+            "Take a `with torch.autocast` away; for branches and loops by the values of tensors, "
+            "write torch.where and fixed sizes.",
         )
     if isinstance(target, torch._ops.OpOverload) and target.namespace not in NAMESPACES:
         raise InputError(

@@ -86,7 +86,7 @@ def operator_table(
     if len(whole) != 1:
         raise ValueError(f"the trace has {len(whole)} events {EXECUTE}")
     quicker = np.argsort(whole[0], kind="stable")[: (whole.shape[1] + 1) // 2]
-    rows = [event for event in events if not event.name.startswith(AROUND)]
+    rows = of_operators(events)
     times = [float(np.mean(np.array(event.times)[quicker])) for event in rows]
     whole_ms = max(float(np.mean(whole[0][quicker])), sum(times))
     sources = _sources([event.name for event in rows], delegated, fallen)
@@ -95,6 +95,11 @@ def operator_table(
         for event, source, milliseconds in zip(rows, sources, times, strict=True)
     ]
     return OperatorTable.of(len(quicker), whole_ms, operators)
+
+
+def of_operators(events: Sequence[Event]) -> list[Event]:
+    """The events of single operators. A delegate may name none of its own, as Core ML's does."""
+    return [event for event in events if not event.name.startswith(AROUND)]
 
 
 def align(one: Sequence[str], other: Sequence[str]) -> dict[int, int]:

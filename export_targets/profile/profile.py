@@ -23,7 +23,7 @@ from export_targets.artifact.latency_report import (
     Ratio,
 )
 from export_targets.profile.baseline import Network, published_form
-from export_targets.profile.operator_times import delegated_operators, operator_table
+from export_targets.profile.operator_times import delegated_operators, of_operators, operator_table
 from export_targets.profile.ratios import LEVEL, ratio
 from export_targets.progress import Reporter
 from export_targets.runner import Runner, runner_named
@@ -229,9 +229,10 @@ def _operators(side: Side, settings: Settings, reporter: Reporter) -> OperatorTa
     artifact = side.artifact
     with reporter.stage(f"Operators of {artifact.manifest.name}"):
         events = side.runner.trace(artifact.folder, settings.threads or 0, TRACED)
-        return operator_table(
-            events, delegated_operators(artifact), artifact.manifest.delegation.fallen
-        )
+        delegated = delegated_operators(artifact)
+        if not of_operators(events):
+            return None
+        return operator_table(events, delegated, artifact.manifest.delegation.fallen)
 
 
 def _ratios(index: int, sides: Sequence[Side], measured: Sequence[Measured]) -> list[Ratio]:

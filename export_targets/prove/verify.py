@@ -76,6 +76,9 @@ def verify(
     report, problems = judge(
         manifest, chosen.name, source, logits, absent, held_delegation(artifact)
     )
+    if chosen.fallen is not None and manifest.form == "edge":
+        with reporter.stage("Compute plan"):
+            problems += tuple(f"wholeness: {line}" for line in chosen.fallen(artifact.model))
     return Verification(report, problems)
 
 

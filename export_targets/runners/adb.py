@@ -59,7 +59,7 @@ def on_phone(serial: str | None) -> Runner:
         targets=("xnnpack", "vulkan"),
         run=partial(execute, serial),
         measure=partial(measure, serial),
-        device=on_phone,
+        variant=on_phone,
     )
 
 

@@ -13,6 +13,7 @@ from export_targets.runner import Runner
 from export_targets.runners.processes import host_measuring as host_times
 from export_targets.runners.processes.child import run_in_child
 from export_targets.runners.processes.executorch_runtime import load_program
+from export_targets.runners.processes.this_machine import require_mac
 
 # A damaged file can also run for ever. A whole process takes about 5 s to start, and the largest
 # model less than 1 s an image on a slow core.
@@ -33,9 +34,19 @@ def load(model: Path) -> Callable[[Tensor], Tensor]:
     return lambda sample: stack_outputs([output.clone() for output in method([sample])])
 
 
+def check(target: str) -> None:
+    """Raises InputError where ExecuTorch's wheel lacks the backend of a target's files."""
+    if target == "coreml_pte":
+        require_mac(
+            "Core ML's delegate runs on a Mac alone: only ExecuTorch's wheel for it has it."
+        )
+
+
 RUNNER = Runner(
     name="host",
     summary="the ExecuTorch runtime in this environment",
+    targets=("coreml_pte",),
+    check=check,
     run=run,
     load=load,
     turns=host_times.turns_command,

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 from uuid import uuid4
 
 from torch import Tensor
 
 from edge_models.errors import InputError
+from export_targets.artifact.device import Requested
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.runner import Runner
 from export_targets.runners.bridges import sample_app
@@ -73,13 +75,19 @@ def begun(
             raise
 
 
-def execute(udid: str | None, model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
+def execute(
+    udid: str | None,
+    units: str | None,
+    model: Path,
+    inputs: Tensor,
+    advance: Callable[[], None],
+) -> Tensor:
     """Logits (samples, rows, classes) of an artifact's model for inputs (samples, B, 3, H, W),
     computed by the app. Raises InputError for a phone that cannot be used or does not take the
     artifact, RunnerError where the app crashes.
     """
     artifact = open_artifact(model.parent)
-    request = {"JOB": "execute", "SAMPLES": len(inputs)}
+    request = {"JOB": "execute", "SAMPLES": len(inputs), **_held_to(units)}
     with begun(udid, artifact, inputs, request) as run:
         run.wait(len(inputs), advance)
         return sample_app.read_logits(run.results, artifact, len(inputs))
@@ -87,6 +95,7 @@ def execute(udid: str | None, model: Path, inputs: Tensor, advance: Callable[[],
 
 def measure(
     udid: str | None,
+    units: str | None,
     folder: Path,
     threads: int,
     warmup: int,
@@ -101,22 +110,37 @@ def measure(
         raise InputError(
             "On an iPhone the runtime chooses its threads itself.", "Leave --threads out."
         )
-    request = {"JOB": "measure", "WARMUP": warmup, "ITERATIONS": iterations}
+    request = {"JOB": "measure", "WARMUP": warmup, "ITERATIONS": iterations, **_held_to(units)}
     with begun(udid, open_artifact(folder), None, request) as run:
         run.wait(warmup + iterations, advance)
         shutil.copy(run.results / "report.json", report)
 
 
-def on_iphone(udid: str | None) -> Runner:
-    """The runner of the phone with a UDID; None is the only phone there is."""
+def _held_to(units: str | None) -> dict[str, str]:
+    return {} if units is None else {"UNITS": units}
+
+
+def on_iphone(udid: str | None, units: str | None = None) -> Runner:
+    """The runner of the phone with a UDID, None is the only phone there is; and held to Core ML's
+    compute units, None leaves them to the app.
+    """
     return Runner(
-        name="ios" if udid is None else f"ios:{udid}",
+        name=":".join(["ios", *(part for part in (udid, units) if part is not None)]),
         summary="the iOS app on an iPhone beside this Mac; ios:UDID names one of several",
-        targets=("xnnpack", "coreml", "coreml_pte"),
-        run=partial(execute, udid),
-        measure=partial(measure, udid),
-        device=on_iphone,
+        targets=("xnnpack", "coreml", "coreml_pte") if units is None else ("coreml",),
+        run=partial(execute, udid, units),
+        measure=partial(measure, udid, units),
+        variant=_named,
+        chooses_units=True,
     )
+
+
+def _named(variant: str) -> Runner:
+    """As in "UDID", "cpu_and_ne" or "UDID:cpu_and_ne"."""
+    udid, _, units = variant.rpartition(":")
+    if units in get_args(Requested):
+        return on_iphone(udid or None, units)
+    return on_iphone(variant)
 
 
 RUNNER = on_iphone(None)

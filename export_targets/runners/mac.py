@@ -1,69 +1,64 @@
 """Core ML itself, on a Mac, through coremltools in a process of its own."""
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 
-from edge_models.errors import InputError, RunnerError
-from export_targets.artifact.folder import read_manifest
+from edge_models.errors import InputError
+from export_targets.artifact.device import ACCELERATORS, UNIT_NAMES, Requested, requested_units
 from export_targets.runner import Runner
+from export_targets.runners.processes import core_ml
 from export_targets.runners.processes.child import run_in_child
+from export_targets.runners.processes.this_machine import require_mac
 
-PLATFORM = sys.platform
 # The Neural Engine's compiler takes minutes for a large model; an image takes less than 1 s.
 SECONDS_TO_START, SECONDS_PER_IMAGE = 900, 60
 
 
-def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
-    """Logits (samples, rows, classes) of an ``.mlpackage`` for inputs (samples, B, 3, H, W), on the
-    units that Core ML chooses. Raises InputError where this is no Mac, RunnerError where Core ML
-    refuses the file or crashes.
+def run(units: Requested, model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
+    """Logits (samples, rows, classes) of an ``.mlpackage`` for inputs (samples, B, 3, H, W).
+    Raises RunnerError where Core ML refuses the file or crashes.
     """
-    if PLATFORM != "darwin":
-        raise InputError(
-            "The runner mac is Core ML itself, which only a Mac has.",
-            "Run it on a Mac, or use --runner interpreter here.",
-        )
     limit = SECONDS_TO_START + SECONDS_PER_IMAGE * inputs.shape[0] * inputs.shape[1]
-    return run_in_child(__spec__.name, "Core ML", model, inputs, limit, advance)
+    return run_in_child(core_ml.__name__, "Core ML", model, inputs, limit, advance, units)
 
 
-def load(model: Path) -> Callable[[Tensor], Tensor]:
-    """A package as a function from its input to its logits, the first head's rows first."""
-    import coremltools as ct
-
-    manifest = read_manifest(model.parent)
-    network = ct.models.MLModel(str(model), compute_units=ct.ComputeUnit.ALL)
-    one = manifest.output.heads == "mean"
-    names = [manifest.output.name] if one else [f"{manifest.output.name}_{i}" for i in range(2)]
-    is_image = manifest.input.kind == "image"
-
-    def forward(sample: Tensor) -> Tensor:
-        given = _picture(sample) if is_image else sample.numpy()
-        answers = network.predict({manifest.input.name: given})
-        if missing := [name for name in names if name not in answers]:
-            raise RunnerError(f"the model has no output {missing[0]}")
-        found = [np.asarray(answers[name], dtype=np.float32) for name in names]
-        return torch.cat([torch.from_numpy(o).reshape(manifest.output.shape) for o in found])
-
-    return forward
+def turns_command(units: Requested, folder: Path, threads: int, warmup: int) -> list[str]:
+    """The command of a process for ``Turns``. Raises InputError for a number of threads."""
+    if threads:
+        raise InputError("Core ML chooses its threads itself.", "Leave --threads out.")
+    return core_ml.turns_command(folder, units, warmup)
 
 
-def _picture(sample: Tensor) -> Image.Image:
-    """The pixels of 0 to 255 of one input (1, 3, H, W)."""
-    (planes,) = sample.round().clamp(0, 255).to(torch.uint8)
-    return Image.fromarray(planes.permute(1, 2, 0).numpy())
+def fallen(units: Requested, model: Path) -> list[str]:
+    """The operators in the middle of a model that the accelerator cannot take, a line each."""
+    plan = core_ml.planned(model, units)
+    if plan is None:
+        return []
+    accelerator = UNIT_NAMES[ACCELERATORS.get(units, "cpu")]
+    return [
+        f"{operator.operator} of {operator.output} falls out of {accelerator}, which takes others "
+        "before and after it"
+        for operator in plan.fallen()
+    ]
 
 
-RUNNER = Runner(
-    name="mac",
-    summary="Core ML itself, on a Mac",
-    targets=("coreml",),
-    run=run,
-    untimed="its times are a Mac's; --runner ios takes an iPhone's",
-)
+def on_units(units: str) -> Runner:
+    """The runner held to compute units of the chip. Raises InputError for unknown ones."""
+    asked = requested_units(units)
+    return Runner(
+        name="mac" if asked == "all" else f"mac:{asked}",
+        summary="Core ML itself, on a Mac; mac:cpu_and_ne names the compute units",
+        targets=("coreml",),
+        run=partial(run, asked),
+        turns=partial(turns_command, asked),
+        check=lambda target: require_mac("The runner mac is Core ML itself, which only a Mac has."),
+        fallen=partial(fallen, asked),
+        variant=on_units,
+        chooses_units=True,
+    )
+
+
+RUNNER = on_units("all")

@@ -36,6 +36,7 @@ FORMS = Forms(
     rewritten=frozenset(
         (
             *("batch_norm", "layer_norm", "group_norm", "instance_norm"),
+            "grouped_convolution",
             *("split", "unbind", "select", "squeeze", "expand", "roll", "linear"),
             *("mean_of_several_axes", "sum", "max", "scaled_dot_product_attention"),
             *("avg_pool2d", "max_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),

@@ -1,10 +1,11 @@
-"""What the Android code is tested against: files with what the Python side computes."""
+"""What the three cores are tested against: files with what the Python side computes."""
 
 import json
 import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from edge_models.images import preprocess, read_image, resize_and_crop, to_rgb
+from edge_models.images import normalize, read_image, resize_and_crop, to_pixels, to_rgb
 from edge_models.spec import InputSpec
 from tests.apps.golden_frames import SIZE as FRAME_SIZE
 from tests.apps.golden_frames import frames
@@ -43,6 +44,9 @@ SIZES = [
     ((799, 601), (224, 224)),
     ((119, 223), (224, 224)),
 ]
+# (width, height) and (height, width) of images that are stretched, not cropped
+STRETCHED = [((640, 427), (64, 96)), ((31, 90), (96, 64)), ((64, 64), (64, 64)), ((1, 3), (32, 64))]
+TENSORS = {"mask": [1, 4], "box": [1, 2, 3], "score": [7]}
 WRONG_VALUES: list[Any] = [None, "", "x", -1, 0.5, 1e300, True, [], {}, [1], "1", [None] * 4]
 
 
@@ -61,7 +65,9 @@ def write_golden(folder: Path, artifact: Path) -> None:
     write_list(folder, "statistics", statistics(generator))
     write_list(folder, "top_classes", top_classes())
     write_list(folder, "agreement", agreement())
-    write_list(folder, "wrong_fields", wrong_fields(manifest))
+    write_list(folder, "tensors_agreement", tensors_agreement())
+    (folder / "tensors.json").write_text(json.dumps(with_tensors(manifest, TENSORS)))
+    write_list(folder, "wrong_fields", chain(wrong_fields(manifest), wrong_tensors(manifest)))
     write_list(folder, "mutated", mutated(manifest))
 
 
@@ -86,15 +92,32 @@ def preprocessing(folder: Path, manifest: Json, generator: np.random.Generator) 
         for (width, height), size in SIZES:
             name = f"{interpolation}_{width}x{height}_{size[0]}x{size[1]}"
             image = noise(width, height, generator)
-            values = preprocess(image, spec, size).numpy().astype("<f4")
-            (folder / f"{name}.f32").write_bytes(values.tobytes())
-            yield {
-                "name": name,
-                "manifest": json.dumps(with_input(manifest, spec, size)),
-                "source": stored(folder, name, image),
-                "cropped": stored(folder, f"{name}_cropped", resize_and_crop(image, spec, size)),
-                "input": f"{name}.f32",
-            }
+            cropped = resize_and_crop(image, spec, size)
+            yield prepared(folder, name, with_input(manifest, spec, size), image, cropped)
+        for (width, height), size in STRETCHED:
+            image = noise(width, height, generator)
+            name = f"{interpolation}_stretched_{width}x{height}_{size[0]}x{size[1]}"
+            changed = with_input(manifest, spec, size)
+            changed["input"]["resize"] |= {"mode": "stretch", "size": min(size)}
+            resample = Image.Resampling[interpolation.upper()]
+            rows = image.resize((size[1], height), resample)  # rows first
+            yield prepared(folder, name, changed, image, rows.resize(size[::-1], resample))
+
+
+def prepared(
+    folder: Path, name: str, manifest: Json, image: Image.Image, cropped: Image.Image
+) -> Json:
+    """An image, and what it is when it has the model's size, in bytes and as its input."""
+    spec = InputSpec(mean=tuple(manifest["input"]["mean"]), std=tuple(manifest["input"]["std"]))
+    values = normalize(to_pixels(cropped), spec).numpy().astype("<f4")
+    (folder / f"{name}.f32").write_bytes(values.tobytes())
+    return {
+        "name": name,
+        "manifest": json.dumps(manifest),
+        "source": stored(folder, name, image),
+        "cropped": stored(folder, f"{name}_cropped", cropped),
+        "input": f"{name}.f32",
+    }
 
 
 def with_input(manifest: Json, spec: InputSpec, size: tuple[int, int]) -> Json:
@@ -231,6 +254,84 @@ def agreement_case(expected: NDArray[Any], actual: NDArray[Any]) -> Json:
     return {**case, "found": found}
 
 
+def tensors_agreement() -> Iterator[Json]:
+    """The same of outputs that are no logits: of each tensor its figure, the worst counts."""
+    generator = np.random.default_rng(0)
+    sizes = [int(np.prod(shape)) for shape in TENSORS.values()]
+    expected = generator.normal(3, 2, (8, sum(sizes))).astype("f4")
+    for scale in (0.0, 1e-6, 0.01, 1.0):
+        other = expected.copy()  # the tensor in the middle alone is off
+        middle = slice(sizes[0], sizes[0] + sizes[1])
+        other[:, middle] += scale * generator.normal(size=other[:, middle].shape)
+        yield tensors_case(expected, other)
+    yield tensors_case(expected[:1], expected[:1])
+    still = expected.copy()
+    still[:, -sizes[-1] :] = 1.0
+    yield tensors_case(still, still)
+    broken = expected.copy()
+    broken[0, 0] = np.nan
+    yield tensors_case(expected, broken)
+
+
+def tensors_case(expected: NDArray[Any], actual: NDArray[Any]) -> Json:
+    """``expected`` and ``actual``: (samples, numbers of all tensors)."""
+    case: Json = {
+        "tensors": [{"name": name, "shape": shape} for name, shape in TENSORS.items()],
+        "expected": expected.tolist(),
+        "actual": [[v if np.isfinite(v) else None for v in row] for row in actual.tolist()],
+        "mark": {"sqnr_db": 40.0},
+    }
+    if not np.isfinite(actual).all():
+        return {**case, "refused": "NaN"}
+    ends = np.cumsum([np.prod(shape) for shape in TENSORS.values()])[:-1]
+    found = []
+    for wanted, got in zip(
+        *(np.split(values.astype("f8"), ends, 1) for values in (expected, actual)), strict=True
+    ):
+        signal = ((wanted - wanted.mean(0)) ** 2).sum()
+        if signal == 0:
+            return {**case, "refused": "do not tell"}
+        noise = ((got - wanted) ** 2).sum()
+        sqnr_db = 200.0 if noise == 0 else min(200.0, 10 * np.log10(signal / noise))
+        found.append({"sqnr_db": float(sqnr_db), "passes": bool(sqnr_db >= 40)})
+    return {**case, "found": found}
+
+
+def with_tensors(manifest: Json, tensors: Json) -> Json:
+    """A manifest of a model whose outputs are no logits, as the Python side writes it."""
+    listed = [{"name": name, "shape": shape} for name, shape in tensors.items()]
+    numbers = sum(int(np.prod(shape)) for shape in tensors.values())
+    output = {"name": "logits", "kind": "tensors", "shape": [1, numbers], "heads": "mean"}
+    # there are no classes, and so no names of them to read
+    files = [entry for entry in manifest["files"] if entry["path"] != "labels.txt"]
+    self_test = {"sqnr_db": 40.0, "top1": 0.0}
+    changed = {"output": {**output, "tensors": listed}, "files": files, "selftest": self_test}
+    return {**manifest, **changed}
+
+
+def wrong_tensors(manifest: Json) -> Iterator[Json]:
+    """The list of tensors with values of other kinds, without a shape, or larger than memory."""
+    whole = with_tensors(manifest, TENSORS)
+    for value in WRONG_VALUES:
+        yield tensors_changed(whole, "output.tensors", value)
+        if value != [1]:  # a shape of one number
+            yield tensors_changed(whole, "output.tensors[1].shape", value)
+        if not isinstance(value, str):
+            yield tensors_changed(whole, "output.tensors[1].name", value)
+    for shape in ([0], [1, 0.5], [1, "4"], [-1], [32768] * 12, [8192, 8192, 2]):
+        yield tensors_changed(whole, "output.tensors[1].shape", shape, "output.tensors")
+    both = [{"name": name, "shape": [8192, 8192]} for name in "ab"]
+    yield tensors_changed(whole, "output.tensors", both)
+
+
+def tensors_changed(whole: Json, path: str, value: Any, field: str = "") -> Json:
+    copy = json.loads(json.dumps(whole))
+    *_, name = path.split(".")
+    place = copy["output"]["tensors"][1] if "[1]" in path else copy["output"]
+    place[name] = value
+    return {"field": field or path, "manifest": json.dumps(copy)}
+
+
 def wrong_fields(manifest: Json) -> Iterator[Json]:
     """Every field that an app reads, missing and with values of other kinds."""
     texts = ("name", "model.name", "recipe", "target.name")
@@ -257,6 +358,10 @@ def wrong_fields(manifest: Json) -> Iterator[Json]:
                 section = section[parent]
             section.pop(name) if value is ... else section.update({name: value})
             yield {"field": path, "manifest": json.dumps(copy)}
+    for value in WRONG_VALUES:  # missing, it is "crop"
+        copy = json.loads(json.dumps(manifest))
+        copy["input"]["resize"]["mode"] = value
+        yield {"field": "input.resize.mode", "manifest": json.dumps(copy)}
     for name in ("path", "bytes", "sha256", "deploy"):
         copy = json.loads(json.dumps(manifest))
         copy["files"][1][name] = None

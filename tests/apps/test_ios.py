@@ -59,4 +59,8 @@ def test_its_latency_reports_can_be_imported(
     report = import_report(open_artifact(built().folder), WRITTEN / f"{name}.json")
     assert (report.runner, report.iterations) == ("ios", iterations)
     assert report.interrupted == (name == "bare")
+    if report.compute_plan is not None:
+        assert report.schema_version == "1.2"
+        assert str(report.compute_plan).startswith("1 on the Neural Engine, 0 on the GPU, 1 on")
+        assert [row.cost for row in report.compute_plan.operators] == [None, 0.75]
     assert (report.thermal is None) == (report.compute_plan is None) == (name == "bare")

@@ -4,6 +4,7 @@ Its adapter of ExecuTorch executes real artifacts with the C++ runtime of the ex
 only Apple has is compiled and driven through stand-ins: see tests/apps/ios.
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -108,6 +109,19 @@ def test_a_typical_mistake_does_not_compile(
     assert (done.returncode == 0) == (not file), done.stdout[-3000:]
     if file:
         assert f"{file}:" in done.stdout, done.stdout[-3000:]
+
+
+def test_the_lines_for_an_app_of_ones_own_compile(app: Outcome, tmp_path: Path) -> None:
+    assert app.code == 0
+    page = (ios_package.ROOT / "docs" / "ios.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```swift\n(.*?)```", page, re.DOTALL)
+    sources = Path(shutil.copytree(ios_package.IOS / "App", tmp_path / "App"))
+    signature = "func own(_ folder: URL, _ data: Data) async throws"
+    (sources / "Own.swift").write_text(
+        f"import EdgeformCore\nimport Foundation\n{signature} {{\n{lines}}}\n", encoding="utf-8"
+    )
+    done = ios_package.typecheck(PACKAGE, sources)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_the_sources_are_in_swifts_own_format() -> None:

@@ -37,7 +37,10 @@ def test_a_fault_is_seen(right: str, wrong: str, why: str) -> None:
     assert any(why in problem for problem in problems(IOS, TEXT.replace(right, wrong)))
 
 
-@pytest.mark.parametrize("flag", ["-all_load", '#include "Edgeform.xcconfig"'])
+@pytest.mark.parametrize(
+    "flag",
+    ["-all_load", '#include "Edgeform.xcconfig"', "INFOPLIST_KEY_NSCameraUsageDescription"],
+)
 def test_a_missing_setting_is_seen(flag: str, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(IOS, tmp_path / "ios"))
     settings = folder / "App.xcconfig"

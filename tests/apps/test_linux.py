@@ -1,5 +1,6 @@
 """The C++ runner of ``apps/linux``, built with sanitizers, against the Python side."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -12,10 +13,11 @@ from export_targets.artifact.folder import open_artifact
 from export_targets.artifact.latency_folder import read_report
 from export_targets.runners.bridges import cpp_build as linux_runner
 from tests.apps.conftest import ARM, X86, Runner, needs_runner
+from tests.apps.golden import with_tensors
 from tests.conftest import Built, Copied, EdgeformInProcess
 from tests.export_targets.made_up import edit, sign_again
 
-EMBED_LINES = 500  # what an app's author reads and copies
+EMBED_LINES = 550  # what an app's author reads and copies
 
 pytestmark = needs_runner
 
@@ -33,6 +35,31 @@ def test_both_heads_and_a_batch_run(built: Built, runner: Runner) -> None:
     ran = runner("selftest", folder)
     assert (ran.code, "SQNR 200.0 dB" in ran.out) == (0, True), ran.err
     assert runner("classify", folder, folder / "golden/image_0_0.png").code == 0
+
+
+def test_tensors_are_judged_each_on_its_own_and_name_no_class(
+    built: Built, copied: Copied, runner: Runner
+) -> None:
+    folder = copied(built().folder)
+    path = folder / artifact.MANIFEST
+    changed = with_tensors(json.loads(path.read_text(encoding="utf-8")), {"a": [1, 4], "b": [6]})
+    path.write_text(json.dumps(changed), encoding="utf-8")
+    ran = runner("selftest", folder)
+    assert ran.code == 0, ran.err
+    assert "a: SQNR 200.0 dB (at least 40), b: SQNR 200.0 dB (at least 40): passed" in ran.out
+    measured = runner("bench", folder, "--iterations", 2, "--out", folder / "report.json")
+    assert measured.code == 0, measured.err
+    refused = runner("classify", folder, folder / artifact.GOLDEN / "image_0.png")
+    assert refused.code == 2
+    assert "gives tensors, not logits of classes" in refused.err
+    expected = folder / artifact.GOLDEN / "expected_3.f32"
+    off = np.fromfile(expected, "<f4")
+    off[9] += 1
+    off.tofile(expected)
+    sign_again(folder)
+    ran = runner("selftest", folder)
+    assert ran.code == 1
+    assert re.search(r"a: SQNR 200\.0 dB .*, b: SQNR [0-9]{1,2}\.[0-9] dB .*: FAILED", ran.out)
 
 
 @pytest.mark.parametrize("value", [1.0, np.nan])
@@ -96,7 +123,7 @@ def test_a_benchmark_gives_a_report_that_is_taken(
     assert ran.code == 0, ran.err
     report = read_report(path)
     assert (report.runner, report.iterations, report.warmup) == (X86, 7, 2)
-    assert (report.runtime.threads, report.image.width) == (1, 64)
+    assert (report.runtime.threads, report.image.width, report.image.height) == (1, 1280, 960)
     assert edgeform("profile", folder, "--import", path).code == 0
 
 

@@ -13,7 +13,7 @@ from edge_models.images import preprocess, read_image
 from edge_models.spec import InputSpec
 from export_targets.artifact.folder import MANIFEST
 from tests.apps.conftest import Runner, needs_runner
-from tests.apps.golden import SIZES, noise, with_input
+from tests.apps.golden import SIZES, noise, preprocessing, with_input
 
 JPEG_DB = 45.0  # stb's inverse transform and colours round otherwise than libjpeg's: measured 48.6
 
@@ -49,6 +49,25 @@ def test_a_png_is_prepared_to_the_bit(interpolation: Any, bare: Path, runner: Ru
         content = encoded(noise(width, height, generator))
         found, expected = prepared(runner, bare, content, spec, size)
         assert found.tobytes() == expected.tobytes(), (width, height, size)
+
+
+def test_an_image_is_stretched_to_the_bit(bare: Path, runner: Runner) -> None:
+    manifest = json.loads((bare / MANIFEST).read_text(encoding="utf-8"))
+    stretched = [
+        case
+        for case in preprocessing(bare, manifest, np.random.default_rng(0))
+        if "_stretched_" in case["name"]
+    ]
+    assert len(stretched) == 8
+    for case in stretched:
+        (bare / MANIFEST).write_text(case["manifest"], encoding="utf-8")
+        source = case["source"]
+        pixels = (bare / source["path"]).read_bytes()
+        image = Image.frombytes("RGB", (source["width"], source["height"]), pixels)
+        image.save(bare / "image.png")
+        ran = runner("prepare", bare, bare / "image.png", bare / "out")
+        assert ran.code == 0, ran.err
+        assert (bare / "out").read_bytes() == (bare / case["input"]).read_bytes(), case["name"]
 
 
 def pictures() -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """The self-test's formula: its golden cases against figures worked by hand, and C++ against them.
 
-Kotlin reads the same cases in ``make android-test``.
+Kotlin reads the same cases in ``make android-test``, Swift in ``make ios-test``.
 """
 
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from export_targets.runners.bridges import cpp_build as linux_runner
-from tests.apps.golden import agreement, agreement_case, write_list
+from tests.apps.golden import agreement, agreement_case, tensors_agreement, write_list
 
 
 def test_the_definition_is_what_a_hand_computes() -> None:
@@ -43,12 +43,25 @@ def test_the_cases_hold_every_outcome() -> None:
     assert 0 < far["found"][0]["sqnr_db"] < 10
 
 
+def test_the_cases_of_tensors_hold_every_outcome() -> None:
+    cases = list(tensors_agreement())
+    assert [case["refused"] for case in cases if "refused" in case] == [
+        "do not tell",
+        "do not tell",
+        "NaN",
+    ]
+    found = [[one["passes"] for one in case["found"]] for case in cases if "found" in case]
+    assert [True, True, True] in found
+    assert [True, False, True] in found  # the worst counts
+
+
 @pytest.mark.skipif(
     shutil.which("g++") is None or not Path("/usr/include/nlohmann/json.hpp").is_file(),
     reason="needs g++ and nlohmann/json",
 )
 def test_cpp_finds_what_the_definition_says(tmp_path: Path) -> None:
-    write_list(tmp_path, "agreement", agreement())
+    cases = [*agreement(), *tensors_agreement()]
+    write_list(tmp_path, "agreement", iter(cases))
     program, source = tmp_path / "agreement", linux_runner.SOURCE
     command = [
         "g++",
@@ -63,7 +76,7 @@ def test_cpp_finds_what_the_definition_says(tmp_path: Path) -> None:
     files = [Path(__file__).with_name("agreement_main.cpp"), source / "agreement.cpp"]
     subprocess.run([*command, *map(str, files)], check=True)
     ran = subprocess.run([program, tmp_path / "agreement.json"], check=True, capture_output=True)
-    cases, answers = list(agreement()), json.loads(ran.stdout)
+    answers = json.loads(ran.stdout)
     assert len(answers) == len(cases) > 20
     for case, answer in zip(cases, answers, strict=True):
         if "refused" in case:

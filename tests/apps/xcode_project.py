@@ -136,6 +136,8 @@ def _settings(folder: Path) -> Iterator[str]:
     for flag in ("-all_load", "-framework Accelerate", "-framework CoreImage"):
         if flag not in app:
             yield f"OTHER_LDFLAGS lacks {flag}"
+    if "INFOPLIST_KEY_NSCameraUsageDescription = " not in app:  # iOS ends an app without it
+        yield "App.xcconfig does not say what the camera is for"
     for name in ("App", "DeviceTests"):
         if '#include "Edgeform.xcconfig"' not in (folder / f"{name}.xcconfig").read_text("utf-8"):
             yield f"{name}.xcconfig does not include Edgeform.xcconfig"

@@ -15,6 +15,7 @@ from tests.benchmarks import (
     coreml_cost,
     latency,
     lowering,
+    mac,
     vulkan,
     vulkan_cost,
 )
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "accuracy": accuracy.run,
     coreml.NAME: coreml.run,
     coreml_cost.NAME: coreml_cost.run,
+    mac.NAME: mac.run,
     vulkan.NAME: vulkan.run,
     vulkan_cost.NAME: vulkan_cost.run,
 }

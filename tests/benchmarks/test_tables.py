@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from export_targets.artifact.device import ComputePlan
 from export_targets.profile.ratios import Interval
-from tests.benchmarks import lowering, machine
+from export_targets.runners.processes import this_machine
+from tests.benchmarks import lowering, mac, machine
 from tests.benchmarks.agreement import Agreement, hardest
 from tests.benchmarks.aims import aim
 from tests.benchmarks.latency import Row, operator_table, table
 from tests.benchmarks.lowering import Measured
 from tests.benchmarks.operators import Kind
+from tests.benchmarks.result import Skipped
 from tests.benchmarks.reuse import is_current, remember, sources
 from tests.benchmarks.sides import Side
 
@@ -91,3 +94,24 @@ def test_the_machine_is_described() -> None:
     described = machine.describe_machine()
     assert int(described["cores"]) >= 1
     assert described["processor"]
+
+
+def test_a_mac_is_needed_for_core_ml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(this_machine, "PLATFORM", "linux")
+    assert mac.run() == Skipped("mac", "Core ML is a Mac's; docs/first-hour-on-a-mac.md")
+    monkeypatch.setattr(this_machine, "PLATFORM", "darwin")
+    monkeypatch.setattr(mac, "ARTIFACTS", tmp_path)
+    assert isinstance(mac.run(), Skipped)
+
+
+def test_a_macs_rows_say_where_operators_run_and_what_is_wrong() -> None:
+    plan = ComputePlan(requested="all", cpu=1, gpu=2, neural_engine=30)
+    rows = [
+        mac.Row("a", "mac", 71.234, 1.0, (), 12.5, 0.5, 0.75, plan),
+        mac.Row("b", "host", None, None, ("did not run",)),
+    ]
+    text = mac.table(rows, 0.0)
+    assert "| a | mac | 71.23 | 1 | 12.5 | 0.5 | 0.75 | 30, 2, 1 |" in text
+    assert "| b | host | - | - | - | - | - | - |" in text
+    assert text.endswith("Judged wrong:\n- b on host: did not run")
+    assert mac.table(rows[:1], 0.0).endswith("- nothing")

@@ -36,6 +36,20 @@ def made(build: Callable[..., nn.Module], seed: int = 1, **config: Any) -> Any:
     return module.eval()
 
 
+def settled(module: nn.Module, size: tuple[int, int]) -> nn.Module:
+    """The same with each batch norm set to the statistics of what reaches it on random images: what
+    it answers then differs from image to image, as a trained network's does.
+    """
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the average over all passes: of this one
+        norm.train()
+    with torch.no_grad():
+        module(torch.randn(8, 3, *size, generator=torch.Generator().manual_seed(7)))
+    return module.eval()
+
+
 def made_model(name: str, seed: int = 1, **config: Any) -> nn.Module:
     """A model of the catalog with some arguments replaced."""
     spec = model_spec(name)

@@ -132,6 +132,14 @@ def with_a_condition() -> nn.Module:
     return gated(lambda x: torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,)))
 
 
+def under_autocast() -> nn.Module:
+    def scaled(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return x * 2
+
+    return gated(scaled)
+
+
 def counts_by_values() -> nn.Module:
     return gated(lambda x: x * x[x > 0].shape[0])
 

@@ -15,6 +15,7 @@ from edge_models.own_network import own_spec
 from edge_models.reference.heads import run_eager, stack_outputs
 from edge_models.spec import InputSpec, ModelSpec, OutputKind
 from export_targets.lowering.export import own_exported
+from export_targets.lowering.graph import operator_name
 
 SIZE = (24, 32)
 GIVEN = InputSpec(size=SIZE)
@@ -38,7 +39,8 @@ NAMED = {
     "with_a_custom_operator": ("own_mistakes::double of gate", "torch's operators"),
     "cannot_be_copied": ("cannot be copied: RuntimeError: Only Tensors", "detach()"),
     "branches_by_values": ("does not export: gate: GuardOnDataDependent", "torch.where"),
-    "with_a_condition": ("branches or loops by the values of tensors in gate", "torch.where"),
+    "with_a_condition": ("a part of its own in gate: cond", "torch.where"),
+    "under_autocast": ("a part of its own in gate: wrap_with_autocast", "torch.autocast"),
     "counts_by_values": ("The shapes in gate depend on what the image shows", "fixed sizes"),
     "returns_a_varying_shape": ("has another shape for another image", "one shape"),
     "drops_out": ("differs when the same image is given again", "no random numbers"),
@@ -108,6 +110,7 @@ def test_every_mistake_of_the_file_is_tried() -> None:
         ("no_such_package.module:make", "No module named 'no_such_package'"),
         (":make", "names no function"),
         ("net.py:", "names no function"),
+        ("net.py", "names no function"),
     ],
 )
 def test_a_place_without_a_function_is_named(place: str, what: str) -> None:
@@ -147,6 +150,15 @@ def make_net():
     assert tensors_of(spec) == [("output", (1, 5, *SIZE))]
     assert spec.own is not None
     assert "was run as your own code" in spec.own.notes[0]
+
+
+def test_what_needs_no_gradient_is_exported() -> None:
+    def doubled(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return x * 2
+
+    program = own_exported(Returning(doubled).eval(), torch.randn(1, 3, *SIZE))
+    assert "mul" in {operator_name(node) for node in program.graph.nodes}
 
 
 def test_random_weights_of_a_function_are_the_seeds(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ class Heads(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = self.body(self.stem(x))
         pooled = x.mean(dim=(2, 3), keepdim=True).flatten(1)
-        return {"mask": self.mask(x), "score": self.score(pooled)}
+        # in another order than they are computed in
+        score = self.score(pooled)
+        return {"mask": self.mask(x), "score": score}
 
 
 class Digits(nn.Module):

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 import edgeform as api
 from edge_models.photographs import photographs, views
 from export_targets.artifact.folder import REFERENCE_PROGRAM, open_artifact
 from export_targets.pipeline import BuildResult
+from export_targets.plan import resolve
 from export_targets.prove.hops import hop_specs
 from tests.conftest import Built, EdgeformInProcess
 
@@ -19,8 +21,8 @@ FILE = Path(__file__).with_name("own_networks.py")
 HEADS, DIGITS, OUTSIDE = (f"{FILE}:{name}" for name in ("heads", "digits", "outside"))
 SIZE = (48, 64)
 TENSORS = [("mask", (1, 8, 24, 32)), ("score", (1, 4))]
-PAIRS = [("xnnpack", "fp32"), ("xnnpack", "int8"), ("vulkan", "fp16")]
-PAIRS += [("coreml", "fp16"), ("coreml_pte", "fp16")]
+PAIRS = [("xnnpack", "fp32"), ("xnnpack", "int8"), ("coreml", "fp16")]
+SLOW_PAIRS = [("vulkan", "fp16"), ("coreml_pte", "fp16")]
 
 
 def heads(built: Built, target: str, recipe: str) -> BuildResult:
@@ -46,7 +48,10 @@ def hops(document: dict[str, Any]) -> dict[str, str]:
     return {hop["name"]: hop["status"] for hop in document["hops"]}
 
 
-@pytest.mark.parametrize(("target", "recipe"), PAIRS)
+@pytest.mark.parametrize(
+    ("target", "recipe"),
+    [*PAIRS, *(pytest.param(*pair, marks=pytest.mark.full) for pair in SLOW_PAIRS)],
+)
 def test_each_output_is_proven_on_each_target(target: str, recipe: str, built: Built) -> None:
     result = heads(built, target, recipe)
     assert result.problems == ()
@@ -154,6 +159,13 @@ def test_a_module_stays_float_where_it_is_asked_for(built: Built, tmp_path: Path
     with pytest.raises(api.InputError, match=r"no module bdy\.0") as error:
         api.build(request)
     assert "body.0" in error.value.remedy
+
+
+@pytest.mark.parametrize(("side", "samples"), [(64, 16), (600, 11), (2048, 4)])
+def test_large_outputs_are_kept_for_fewer_images(side: int, samples: int) -> None:
+    network = nn.Conv2d(3, 4, 1).eval()
+    asked = api.BuildRequest("mine", "xnnpack", "fp32", module=network, size=(side, side))
+    assert resolve(asked).golden_samples == samples
 
 
 def test_a_module_in_python_is_built_and_verified_with_itself(images: Path, tmp_path: Path) -> None:

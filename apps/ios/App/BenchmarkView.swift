@@ -55,7 +55,9 @@ struct BenchmarkTable: View {
     phase("Postprocess", measured.postprocess)
     phase("Total", measured.total)
     if let plan = result.report.computePlan {
-      Text("Operators: \(plan.neuralEngine) Neural Engine, \(plan.gpu) GPU, \(plan.cpu) CPU")
+      Text(
+        "Operators: \(plan.count(on: .neuralEngine)) Neural Engine, \(plan.count(on: .gpu)) GPU, "
+          + "\(plan.count(on: .cpu)) CPU")
     }
     if let thermal = result.report.thermal {
       Text("Thermal state \(thermal.start) → \(thermal.end)")

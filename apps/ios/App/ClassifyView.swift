@@ -8,6 +8,7 @@ import UIKit
 struct ClassifyView: View {
   @Bindable var model: ClassifyModel
   @State private var picked: PhotosPickerItem?
+  @State private var showsCamera = false
 
   var body: some View {
     NavigationStack {
@@ -16,6 +17,10 @@ struct ClassifyView: View {
           ArtifactPicker(names: model.artifacts, chosen: $model.artifact)
           PhotosPicker("Choose a photo", selection: $picked, matching: .images)
             .disabled(model.artifact == nil || model.work.isRunning)
+          if CameraPicker.isAvailable {
+            Button("Take a photo") { showsCamera = true }
+              .disabled(model.artifact == nil || model.work.isRunning)
+          }
           Button("Use the sample image") { model.classifySample() }
             .disabled(model.artifact == nil || model.work.isRunning)
         }
@@ -28,6 +33,13 @@ struct ClassifyView: View {
       guard let item else { return }
       model.classify { try await item.loadTransferable(type: Data.self) }
       picked = nil
+    }
+    .fullScreenCover(isPresented: $showsCamera) {
+      CameraPicker { photo in
+        showsCamera = false
+        if let photo { model.classify { photo } }
+      }
+      .ignoresSafeArea()
     }
   }
 

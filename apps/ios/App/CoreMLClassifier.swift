@@ -35,8 +35,7 @@ final class CoreMLClassifier: Classifier, @unchecked Sendable {
           from: MLDictionaryFeatureProvider(dictionary: [contract.name: value]))
       }
     }
-    let names = output.heads == 1 ? [output.name] : (0..<2).map { "\(output.name)_\($0)" }
-    let logits = names.flatMap { name in
+    let logits = output.names.flatMap { name in
       found.featureValue(for: name)?.multiArrayValue.map {
         MLShapedArray<Float>(converting: $0).scalars
       } ?? []
@@ -51,20 +50,21 @@ final class CoreMLClassifier: Classifier, @unchecked Sendable {
 
   /// Which unit Core ML means to run each operator on; nil before iOS 17.4.
   static func plan(_ artifact: Artifact, _ units: ComputeUnits) async throws -> ComputePlan? {
+    let model = try await compiled(artifact)
     guard #available(iOS 17.4, *) else { return nil }
     let plan = try await MLComputePlan.load(
-      contentsOf: compiled(artifact), configuration: units.configuration)
+      contentsOf: model, configuration: units.configuration)
     guard case .program(let program) = plan.modelStructure else { return nil }
-    var (cpu, gpu, neuralEngine) = (0, 0, 0)
-    for operation in program.functions.values.flatMap(\.block.operations) {
-      switch plan.deviceUsage(for: operation)?.preferred {
-      case .cpu: cpu += 1
-      case .gpu: gpu += 1
-      case .neuralEngine: neuralEngine += 1
-      default: break  // a constant runs nowhere
-      }
+    let operations = program.functions["main"]?.block.operations ?? []
+    let planned = operations.compactMap { operation -> PlannedOperator? in
+      guard let usage = plan.deviceUsage(for: operation), let unit = usage.preferred.unit
+      else { return nil }  // a constant runs nowhere
+      return PlannedOperator(
+        name: operation.operatorName, output: operation.outputs.first?.name ?? "",
+        unit: unit, supported: usage.supported.compactMap(\.unit),
+        cost: plan.estimatedCost(of: operation)?.weight)
     }
-    return ComputePlan(requested: units, cpu: cpu, gpu: gpu, neuralEngine: neuralEngine)
+    return ComputePlan(requested: units, operators: planned)
   }
 
   /// The package as this phone compiles it, kept under its digest.
@@ -107,6 +107,15 @@ final class CoreMLClassifier: Classifier, @unchecked Sendable {
       }
     }
     return buffer
+  }
+}
+
+extension MLComputeDevice {
+  fileprivate var unit: PlannedOperator.Unit? {
+    if case .cpu = self { return .cpu }
+    if case .gpu = self { return .gpu }
+    if case .neuralEngine = self { return .neuralEngine }
+    return nil  // one that a later system has
   }
 }
 

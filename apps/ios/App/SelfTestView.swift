@@ -51,12 +51,12 @@ struct SelfTestRow: View {
 
   private func figures(_ head: Agreement, _ mark: PassMark) -> String {
     let signal = String(format: "%.1f dB, at least %.1f", head.sqnrDB, mark.sqnrDB)
-    if head.judgesTop1(mark) {
-      return signal + String(format: "; same class %.2f, at least %.2f", head.top1, mark.top1)
+    guard let classes = head.classes else { return signal }
+    let same = String(format: "; same class %.2f, ", classes.top1)
+    guard classes.isJudged(mark), let least = mark.top1 else {
+      return signal + same
+        + String(format: "not judged: one class alone has %.2f", classes.constant)
     }
-    return signal
-      + String(
-        format: "; same class %.2f, not judged: one class alone has %.2f", head.top1,
-        head.constantAgreement)
+    return signal + same + String(format: "at least %.2f", least)
   }
 }

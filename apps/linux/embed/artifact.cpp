@@ -30,6 +30,22 @@ int count(const Json& json, int most) {
   return static_cast<int>(value);
 }
 
+// Outputs that are no logits: each with a shape of at least one side.
+void read_tensors(const Json& tensors, Artifact& artifact) {
+  size_t all = 0;
+  for (const Json& tensor : tensors) {
+    size_t numbers = 1;
+    if (tensor.at("shape").empty()) damaged("a tensor has no shape");
+    for (const Json& side : tensor.at("shape")) {
+      numbers *= static_cast<size_t>(count(side, kLargestSide));
+      if (numbers > kMostNumbers) damaged("it is too large");  // before a product overflows
+    }
+    artifact.tensors.push_back({tensor.at("name"), numbers});
+    if ((all += numbers) > kMostNumbers) damaged("it is too large");
+  }
+  if (artifact.tensors.empty()) damaged("/output/tensors is empty");
+}
+
 // The model is the one file to deploy beside the labels.
 void read_files(const Json& files, Artifact& artifact) {
   for (const Json& entry : files) {
@@ -63,10 +79,12 @@ void read(const Json& json, Artifact& artifact) {
   artifact.shape = {batch, 3, height, width};
   artifact.resize = count(at("/input/resize/size"), kLargestSide);
   artifact.bicubic = at("/input/resize/interpolation") == "bicubic";
-  artifact.classes = count(at("/output/shape/1"), kLargestCount);
-  artifact.heads = at("/output/heads") == "both" ? 2 : 1;
+  const Json& resize = at("/input/resize");
+  const std::string mode = resize.contains("mode") ? resize.at("mode").get<std::string>() : "crop";
+  if (mode != "crop" && mode != "stretch") damaged("/input/resize/mode is " + mode);
+  artifact.stretch = mode == "stretch";
   // What follows from these, and the form of input and output that this code is written for.
-  const std::map<std::string, Json> wanted = {
+  std::map<std::string, Json> wanted = {
       {"/input/shape", artifact.shape},
       {"/input/resize/crop", std::array{height, width}},
       {"/input/resize/interpolation", artifact.bicubic ? "bicubic" : "bilinear"},
@@ -74,9 +92,16 @@ void read(const Json& json, Artifact& artifact) {
       {"/input/layout", "NCHW"},
       {"/input/color_order", "RGB"},
       {"/input/normalization", "caller"},
-      {"/output/shape", std::array{batch, artifact.classes}},
-      {"/output/heads", artifact.heads == 2 ? "both" : "mean"},
-      {"/output/kind", "logits"}};
+      {"/input/kind", "tensor"}};
+  if (at("/output/kind") == "tensors") {
+    read_tensors(at("/output/tensors"), artifact);
+  } else {
+    artifact.classes = count(at("/output/shape/1"), kLargestCount);
+    artifact.heads = at("/output/heads") == "both" ? 2 : 1;
+    wanted["/output/shape"] = std::array{batch, artifact.classes};
+    wanted["/output/heads"] = artifact.heads == 2 ? "both" : "mean";
+    wanted["/output/kind"] = "logits";
+  }
   for (const auto& [place, value] : wanted) {
     if (at(place) != value) damaged(place + " is not " + value.dump());
   }
@@ -135,7 +160,11 @@ Artifact::Artifact(const fs::path& path) {
 }
 
 size_t Artifact::input_size() const { return size_t{3} * shape[0] * shape[2] * shape[3]; }
-size_t Artifact::output_size() const { return size_t{1} * heads * shape[0] * classes; }
+size_t Artifact::output_size() const {
+  size_t numbers = size_t{1} * heads * shape[0] * classes;
+  for (const Tensor& tensor : tensors) numbers += tensor.count;
+  return numbers;
+}
 
 Bytes Artifact::file(const std::string& path) const {
   const auto entry = files.find(path);

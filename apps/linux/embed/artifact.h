@@ -35,15 +35,20 @@ struct Artifact {
   std::vector<std::string> labels() const;  // one a class; none where they are not known
 
   size_t input_size() const;   // numbers of one input
-  size_t output_size() const;  // numbers of one output: heads x batch x classes
+  size_t output_size() const;  // numbers of one output: heads x batch x classes, or all tensors'
 
   std::filesystem::path folder;  // absolute, links followed
   std::string name, backend, model_path;
   std::array<int, 4> shape;  // of the input: batch, 3, height, width
   int resize;                // the shorter side before the crop to height x width
-  bool bicubic;
+  bool bicubic, stretch;     // stretch: both sides to height x width, nothing is cut
   std::array<float, 3> mean, std;
-  int classes, heads, golden_samples;
+  int classes = 0, heads = 0, golden_samples;  // no classes where there are tensors
+  struct Tensor {
+    std::string name;
+    size_t count;  // of its numbers
+  };
+  std::vector<Tensor> tensors;  // outputs that are no logits, in the model's order
   double least_sqnr_db, least_top1;  // the self-test's pass mark
   struct Entry {
     uint64_t bytes;

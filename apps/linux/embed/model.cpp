@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <utility>
 
 #include <executorch/extension/data_loader/buffer_data_loader.h>
 #include <executorch/extension/tensor/tensor.h>
@@ -57,9 +58,11 @@ Model::Counted::~Counted() {
   --living;
 }
 
-Model::Model(const Artifact& artifact)
+Model::Model(const Artifact& artifact) : Model(artifact, artifact.file(artifact.model_path)) {}
+
+Model::Model(const Artifact& artifact, Bytes file)
     : artifact_(artifact),
-      bytes_(artifact.file(artifact.model_path)),
+      bytes_(std::move(file)),
       module_(std::make_unique<BufferDataLoader>(bytes_.data(), bytes_.size())) {
   // The program is verified, the delegate made: from here on only `run` costs time.
   if (module_.load(Program::Verification::InternalConsistency) != Error::Ok ||
@@ -95,6 +98,10 @@ Floats Model::run(Floats input) {
 }
 
 std::vector<Class> top_classes(const Floats& logits, const Artifact& artifact, int image) {
+  if (artifact.classes == 0) {
+    throw InputError(artifact.name + " gives tensors, not logits of classes.",
+                     "Take another artifact to classify.");
+  }
   std::vector<Class> classes;  // with their logits first
   for (int index = 0; index < artifact.classes; ++index) {
     double logit = 0;

@@ -24,7 +24,10 @@ class Model {
   // file or it is not what the manifest says.
   explicit Model(const Artifact& artifact);
 
-  Floats run(Floats input);  // logits: heads x batch x classes
+  // The same of the model's file, read and its digest checked before.
+  Model(const Artifact& artifact, Bytes file);
+
+  Floats run(Floats input);  // logits: heads x batch x classes; or tensors, one after the other
 
  private:
   struct Counted {  // among the living, from before the runtime loads until after it has closed
@@ -43,5 +46,6 @@ struct Class {
   double probability;
 };
 
-// The five most probable classes of an image of the batch; two heads are averaged.
+// The five most probable classes of an image of the batch; two heads are averaged. Throws InputError
+// where the outputs are no logits.
 std::vector<Class> top_classes(const Floats& logits, const Artifact& artifact, int image);

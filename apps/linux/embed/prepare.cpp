@@ -79,10 +79,10 @@ Floats prepare(const Image& image, const Artifact& a) {
   const double scale =
       std::max(before(crop_height) / image.height, before(crop_width) / image.width);
   const double wide = std::rint(image.width * scale), high = std::rint(image.height * scale);
-  if (wide * std::max(high, 1.0 * image.height) > kMostPixels)
+  if (!a.stretch && wide * std::max(high, 1.0 * image.height) > kMostPixels)
     throw InputError("The image would be resized to too many pixels.", "Crop it before.");
-  const int width = std::max(crop_width, static_cast<int>(wide));
-  const int height = std::max(crop_height, static_cast<int>(high));
+  const int width = a.stretch ? crop_width : std::max(crop_width, static_cast<int>(wide));
+  const int height = a.stretch ? crop_height : std::max(crop_height, static_cast<int>(high));
 
   // Rows first, rounded to 8 bits, then columns.
   const Image rows = resize_and_exchange(image, width, a.bicubic);

@@ -50,10 +50,14 @@ class Call:
             and self.result_structure == pytree.tree_structure(0)
         )
 
-    def drawn(self, generator: torch.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments, by position and by name, with random tensors."""
+    def drawn(
+        self, generator: torch.Generator, deviation: float = 1.0
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments, by position and by name, with normally distributed tensors."""
         leaves = [
-            torch.randn(leaf.size, generator=generator) if isinstance(leaf, Shape) else leaf
+            torch.randn(leaf.size, generator=generator) * deviation
+            if isinstance(leaf, Shape)
+            else leaf
             for leaf in self.arguments
         ]
         by_position, by_name = pytree.tree_unflatten(leaves, self.structure)

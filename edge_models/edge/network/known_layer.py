@@ -34,12 +34,12 @@ class KnownLayer:
     ``reference`` is its class here, ``ranks`` the number of axes of each tensor that it is called
     with. ``blanks`` gives reference layers of the shapes that a
     candidate's own layers have, the likelier first: none where it cannot be this layer. ``edge``
-    makes the edge form of a reference for a call; it is called with the call's tensors alone and
-    returns what the reference does.
+    makes the edge form of a reference for the candidate's call, or raises ValueError with a reason;
+    it is called with the call's tensors alone and returns what the candidate does.
     """
 
     name: str
     reference: type[nn.Module]
     ranks: tuple[int, ...]
     blanks: Callable[[Candidate], Iterable[nn.Module]]
-    edge: Callable[[nn.Module, Call, Forms], nn.Module]
+    edge: Callable[[nn.Module, Candidate, Forms], nn.Module]

@@ -18,17 +18,24 @@ STEP = "one sample has run"  # the line that a child prints after each
 
 
 def run_in_child(
-    module: str, name: str, model: Path, inputs: Tensor, limit: float, advance: Callable[[], None]
+    module: str,
+    name: str,
+    model: Path,
+    inputs: Tensor,
+    limit: float,
+    advance: Callable[[], None],
+    *options: str,
 ) -> Tensor:
     """Logits (samples, rows, classes) for inputs (samples, B, 3, H, W), in a process of its own:
-    ``load(model)`` of ``module`` gives a function from one input (B, 3, H, W) to its logits.
-    ``name`` is of what runs the file; ``advance`` is called after each sample. Raises RunnerError
-    where it fails or takes over ``limit`` seconds.
+    ``load(model, *options)`` of ``module`` gives a function from one input (B, 3, H, W) to its
+    logits. ``name`` is of what runs the file; ``advance`` is called after each sample. Raises
+    RunnerError where it fails or takes over ``limit`` seconds.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder, "in.npy"), Path(folder, "out.npy")
         np.save(source, inputs.numpy())
         command = [sys.executable, "-m", __name__, module, str(model), str(source), str(result)]
+        command += options
         run_command(command, name, model, limit, advance)
         return torch.from_numpy(np.load(result, allow_pickle=False))
 
@@ -81,10 +88,10 @@ def _watch(
     return None if late.is_set() else code
 
 
-def answer(module: str, model: str, source: str, result: str) -> None:
+def answer(module: str, model: str, source: str, result: str, *options: str) -> None:
     """The child's side."""
     inputs = torch.from_numpy(np.load(source, allow_pickle=False))
-    forward: Callable[[Tensor], Tensor] = import_module(module).load(Path(model))
+    forward: Callable[[Tensor], Tensor] = import_module(module).load(Path(model), *options)
     outputs = []
     for sample in inputs:
         outputs.append(forward(sample))

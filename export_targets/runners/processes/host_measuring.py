@@ -4,7 +4,6 @@
 in turns; ``... trace FOLDER THREADS INFERENCES`` answers with the runtime's event trace.
 """
 
-import resource
 import sys
 import tempfile
 import time
@@ -12,17 +11,14 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from edge_models.images import preprocess_all, read_image
-from export_targets.artifact.folder import GOLDEN, Artifact, open_artifact
+from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.runner import Event
 from export_targets.runners.processes.executorch_runtime import library, load_program
 from export_targets.runners.processes.measuring import Turns, answer
-from export_targets.runners.processes.this_machine import this_device
+from export_targets.runners.processes.phases import measure_in_turns
 
-TOP = 5
 DEFAULT_THREADS = 0  # the runtime's own choice
 
 
@@ -54,64 +50,16 @@ def main() -> None:
 
 def _measure_in_turns(artifact: Artifact, warmup: int) -> None:
     execute, load_ms = _load(artifact)
-    images = [read_image(path) for path in _image_paths(artifact)]
-    spec = artifact.manifest.input.spec
-    labels = artifact.labels()
 
-    def once() -> list[float]:
-        begin = time.perf_counter()
-        inputs = preprocess_all(images, spec, spec.size)
-        ready = time.perf_counter()
-        logits = execute(inputs)
-        done = time.perf_counter()
-        top_classes(logits, labels)
-        end = time.perf_counter()
-        return [1e3 * t for t in (ready - begin, done - ready, end - done, end - begin)]
-
-    first_ms = once()[1]
-    for _ in range(warmup):
-        once()
-    answer(
-        {
-            "device": this_device().model_dump(mode="json"),
-            "load_ms": load_ms,
-            "first_ms": first_ms,
-            "image": {"width": images[0].width, "height": images[0].height},
-            "runtime": {
-                "backend": artifact.manifest.target.name,
-                "version": version("executorch"),
-                "threads": _threads(),
-            },
+    def facts() -> dict[str, object]:
+        runtime = {
+            "backend": artifact.manifest.target.name,
+            "version": version("executorch"),
+            "threads": _threads(),
         }
-    )
-    for line in sys.stdin:
-        once()
-        answer([once() for _ in range(int(line))])
-    answer({"peak_memory_bytes": peak_memory_bytes()})
+        return {"load_ms": load_ms, "runtime": runtime}
 
-
-def top_classes(logits: Sequence[Tensor], labels: Sequence[str]) -> list[list[tuple[str, float]]]:
-    """The most probable classes of each row of logits (rows, classes): name and probability."""
-    rows = []
-    for row in torch.cat(list(logits)).softmax(-1):
-        probabilities, classes = row.topk(min(TOP, len(row)))
-        names = [labels[c] if labels else str(c) for c in classes.tolist()]
-        rows.append(list(zip(names, probabilities.tolist(), strict=True)))
-    return rows
-
-
-def peak_memory_bytes() -> int:
-    """The largest resident memory of this process so far: Python and torch are part of it."""
-    if sys.platform == "linux":  # getrusage would count what the parent had when it forked
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
-
-
-def _image_paths(artifact: Artifact) -> list[Path]:
-    batch = artifact.manifest.input.shape[0]
-    names = ["image_0"] if batch == 1 else [f"image_0_{position}" for position in range(batch)]
-    return [artifact.path(f"{GOLDEN}/{name}.png") for name in names]
+    measure_in_turns(artifact, execute, facts, warmup)
 
 
 def _load(artifact: Artifact) -> tuple[Callable[[Tensor], Sequence[Tensor]], float]:

@@ -3,11 +3,14 @@
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
+from edge_models.errors import InputError
 from export_targets.artifact.device import Device
 
+PLATFORM = sys.platform
 BUSY = 0.5  # load average of one minute above which times are not to be trusted
 # As Linux names a feature of the processor: as reports name the instruction set.
 ISA = {
@@ -44,12 +47,20 @@ def this_device() -> Device:
     )
 
 
+def require_mac(what: str) -> None:
+    """Raises InputError that says what only a Mac can, where this is none."""
+    if PLATFORM != "darwin":
+        raise InputError(what, "Run it on a Mac, or use --runner interpreter here.")
+
+
 def load_average() -> float:
     """Processes that wanted a core, on average over the last minute."""
     return os.getloadavg()[0]
 
 
 def _system() -> str:
+    if PLATFORM == "darwin":
+        return f"macOS {platform.mac_ver()[0]}"
     try:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
     except OSError:  # not a Linux with a name

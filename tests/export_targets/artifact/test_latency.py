@@ -24,6 +24,13 @@ from export_targets.artifact.latency_report import OUTSIDE, LatencyReport, Phase
 from tests.export_targets.made_up import made_up_manifest, write_made_up
 from tests.export_targets.made_up_latency import content, made_up_report
 
+PLANNED = {
+    "operator": "ios17.conv",
+    "output": "x",
+    "unit": "neural_engine",
+    "supported": ["cpu", "neural_engine"],
+    "cost": None,
+}
 PLAN = {"requested": "all", "cpu": 1, "gpu": 0, "neural_engine": 40}
 EXECUTE, ROW, TABLE = ("phases", "execute"), ("operators", "rows", 0), ("operators",)
 # Where to put which value, and what the refusal says of it.
@@ -62,10 +69,12 @@ REFUSED: list[tuple[tuple[Any, ...], Any, str]] = [
     (("runtime", "threads"), 0, "greater than 0"),
     (("compute_plan",), {**PLAN, "requested": "tpu"}, "compute_plan.requested"),
     (("compute_plan",), {**PLAN, "gpu": -1}, "compute_plan.gpu"),
+    (("compute_plan",), {**PLAN, "operators": [PLANNED]}, "cpu is not 0, as the operators have"),
+    (("compute_plan",), {**PLAN, "operators": [{**PLANNED, "unit": "tpu"}]}, "operators.0.unit"),
     (("image", "width"), 0, "greater than 0"),
     (("model_sha256",), "0" * 63, "pattern"),
     (("runner",), "../host", "pattern"),
-    (("schema_version",), "1.9", "schema version 1.9; this program reads up to 1.1"),
+    (("schema_version",), "1.9", "schema version 1.9; this program reads up to 1.2"),
     (("schema_version",), "2.0", "schema version 2.0"),
     (("schema_version",), "one", "invalid literal"),
     ((*ROW, "ms"), 3.1, "gmac_s is not"),

@@ -12,6 +12,7 @@ import pytest
 from export_targets.command_line import doctor
 from export_targets.lowering import read_versions
 from export_targets.runners.bridges import cpp_build as linux_runner
+from export_targets.runners.processes import this_machine
 from export_targets.target import all_targets
 from tests.conftest import EdgeformInProcess
 
@@ -56,6 +57,17 @@ def test_doctor_says_whether_lowering_is_shortened(
     said = edgeform("doctor", "--json").document["machine"]["XNNPACK lowering"]
     assert said.startswith("plain")
     assert "executorch 1.5.1" in said
+
+
+@pytest.mark.parametrize(("platform", "able"), [("linux", False), ("darwin", True)])
+def test_what_only_a_mac_runs_is_listed_on_a_mac(
+    platform: str, able: bool, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    monkeypatch.setattr(this_machine, "PLATFORM", platform)
+    rows = {row["target"]: row for row in edgeform("doctor", "--json").document["abilities"]}
+    assert ("mac" in rows["coreml"]["verify"].split(", ")) == able
+    assert ("host" in rows["coreml_pte"]["verify"].split(", ")) == able
+    assert "host" in rows["xnnpack"]["verify"].split(", ")
 
 
 def test_doctor_names_an_absent_package(

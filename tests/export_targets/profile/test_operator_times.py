@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from export_targets.artifact.latency_report import OUTSIDE
 from export_targets.artifact.manifest import Undelegated
 from export_targets.lowering.graph import multiply_accumulates
-from export_targets.profile.operator_times import EXECUTE, align, operator_table
+from export_targets.profile.operator_times import EXECUTE, align, of_operators, operator_table
 from export_targets.runner import Event
 from export_targets.target import DelegatedOperator
 
@@ -50,6 +50,12 @@ KINDS = [
 
 def events(times: tuple[float, ...] = (1.0, 1.0), whole: tuple[float, ...] = (10.0, 10.0)) -> Any:
     return [*(Event(name, times) for name in NAMES), Event(EXECUTE, whole)]
+
+
+def test_a_delegate_may_name_no_operators() -> None:
+    around = [Event("DELEGATE_CALL", (1.0,)), Event(EXECUTE, (2.0,))]
+    assert of_operators(around) == []
+    assert len(of_operators(events())) == len(KINDS)
 
 
 def test_each_row_has_its_module_and_kind() -> None:

@@ -49,7 +49,7 @@ def test_a_report_of_each_artifact_is_printed_and_kept(measured: tuple[list[Path
             "version": manifest.toolchain["executorch"],
             "threads": 1,
         }
-        assert (report.image.width, report.image.height) == (64, 64)
+        assert (report.image.width, report.image.height) == (1280, 960)
 
 
 def test_the_edge_form_is_faster_than_the_published_one(measured: tuple[list[Path], Any]) -> None:
@@ -100,7 +100,7 @@ def test_times_are_in_milliseconds_and_in_proportion(measured: tuple[list[Path],
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS counts only the process itself")
 def test_peak_memory_is_the_processs_own() -> None:
     ballast = b"x" * 2**30  # of the parent
-    module = "export_targets.runners.processes.host_measuring"
+    module = "export_targets.runners.processes.phases"
     code = f"from {module} import peak_memory_bytes; print(peak_memory_bytes())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 2**26 < int(done.stdout) < len(ballast)

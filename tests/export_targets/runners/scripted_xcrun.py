@@ -62,6 +62,7 @@ def launch(arguments: list[str]) -> None:
         fail(arguments, 10002, "The device was not unlocked.")
     assert arguments[-1] == "org.example.mine"
     request = json.loads(value(arguments, "--environment-variables"))
+    (ROOT / "request.json").write_text(json.dumps(request), encoding="utf-8")
     results = ROOT / "Documents" / "results" / request["EDGEFORM_RUN"]
     if MOOD not in ("crash", "unplugged"):
         results.mkdir(parents=True)

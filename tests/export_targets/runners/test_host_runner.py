@@ -1,5 +1,6 @@
 """The host runner: a file that the runtime cannot run ends the child process, not the program."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from export_targets.artifact.folder import open_artifact
 from export_targets.prove.verify import held_delegation
 from export_targets.runner import RunnerError, all_runners, runner_named
 from export_targets.runners import host
+from export_targets.runners.processes import this_machine
 from export_targets.target import all_targets
 from tests.bad_input import mutated, refused_or
 from tests.conftest import Built, Copied, EdgeformInProcess
@@ -125,3 +127,26 @@ def test_an_unknown_runner_is_refused_with_the_names(
 def test_a_runner_that_cannot_execute_a_target_is_refused() -> None:
     with pytest.raises(InputError, match="host cannot execute files of the target coreml"):
         runner_named("host", "coreml")
+
+
+def test_core_mls_delegate_runs_on_a_mac_alone(built: Built, edgeform: EdgeformInProcess) -> None:
+    folder = built(target="coreml_pte", recipe="fp16").folder
+    for command in ("verify", "profile"):
+        ran = edgeform(command, folder, "--runner", "host")
+        assert ran.code == 2
+        assert "only ExecuTorch's wheel for it has it" in ran.err
+        assert "Run it on a Mac, or use --runner interpreter" in ran.err
+
+
+def test_on_a_mac_core_mls_delegate_is_given_to_executorch(
+    built: Built, edgeform: EdgeformInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform is replaced, the wheel is not: its runtime lacks the backend, and says so."""
+    monkeypatch.setattr(this_machine, "PLATFORM", "darwin")
+    folder = built(target="coreml_pte", recipe="fp16").folder
+    ran = edgeform("verify", folder, "--runner", "host")
+    if sys.platform == "darwin":
+        assert ran.code == 0, ran.err
+    else:
+        assert ran.code == 1
+        assert "the ExecuTorch runtime ended with" in ran.err

@@ -166,3 +166,19 @@ def test_threads_are_not_iphones(phone: Phone, built: Built, edgeform: EdgeformI
     ran = edgeform("profile", built().folder, "--runner", "ios", "--threads", "2")
     assert ran.code == 2
     assert "Leave --threads out" in ran.err
+
+
+def test_compute_units_go_to_the_phone_for_core_ml_alone(
+    phone: Phone, built: Built, edgeform: EdgeformInProcess
+) -> None:
+    root = phone()
+    options = ("--runner", "ios:0000-A1", "--compute-units", "cpu_and_ne")
+    folder = built(target="coreml", recipe="fp16").folder
+    ran = edgeform("verify", folder, *options, "--json")
+    assert ran.code == 0, ran.err
+    assert "ios:0000-A1:cpu_and_ne" in {hop["runner"] for hop in ran.document["hops"]}
+    request = json.loads((root / "request.json").read_text(encoding="utf-8"))
+    assert request["EDGEFORM_UNITS"] == "cpu_and_ne"
+    refused = edgeform("verify", built().folder, *options)
+    assert refused.code == 2
+    assert "cannot execute files of the target xnnpack" in refused.err

@@ -1,173 +1,107 @@
-"""Conformer's layers: a stage, its coupling units, and the transformer block it shares with DeiT.
-
-Their tokens come and go as rows, (B, N, C): the form's layout is theirs alone.
-"""
+"""A whole Conformer in a network: as a classifier, or a backbone of feature maps and tokens."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
-from edge_models.edge.conformer import Block, ConvTransBlock, FCUDown
-from edge_models.edge.folding import as_linear, fold_batch_norm
+from edge_models.edge.conformer import Conformer
 from edge_models.edge.forms import Forms
-from edge_models.edge.network.calls import Call
+from edge_models.edge.network.heads import heads_of
 from edge_models.edge.network.known_layer import Candidate, KnownLayer
-from edge_models.reference import conformer_blocks as reference
-from edge_models.spec import Size
+from edge_models.reference import conformer as reference
 
-MOST_HEADS = 32
+SEED = 2
+Place = tuple[int, int]  # stage and 0 for its map, 1 for its tokens; the stage LOGITS and a head
+LOGITS = -1
+TOLERANCE = 1e-3  # of the largest value: to tell one output from others, the proof comes after
 
 
-class StageOfRows(nn.Module):
-    """A ConvTransBlock: map and rows to map and rows."""
+class Backbone(reference.Conformer):
+    """A reference that returns its features alone."""
 
-    def __init__(self, source: reference.ConvTransBlock, size: Size, forms: Forms) -> None:
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [tensor for pair in self.features(x) for tensor in pair]
+
+
+class Outputs(nn.Module):
+    """Chosen outputs of a Conformer's edge form, in their order."""
+
+    def __init__(self, form: Conformer, places: list[Place]) -> None:
         super().__init__()
-        self.tokens = forms.tokens
-        self.block = ConvTransBlock(source, size, forms)
+        self.form = form
+        self.places = places
 
-    def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        x, tokens = self.block(x, self.tokens.from_rows(rows))
-        return x, self.tokens.to_rows(tokens)
-
-
-class BlockOfRows(nn.Module):
-    """A transformer block: rows to rows."""
-
-    def __init__(self, source: reference.Block, forms: Forms) -> None:
-        super().__init__()
-        self.tokens, self.residual = forms.tokens, forms.residual
-        self.block = Block(source, forms)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        stream = self.residual(self.tokens.from_rows(rows))
-        return self.tokens.to_rows(self.block(stream).total)
+    def forward(self, x: Tensor) -> list[Tensor]:
+        stages = self.form.stages(x)
+        logits: tuple[Tensor, ...] = ()
+        if any(stage == LOGITS for stage, _ in self.places):
+            logits = self.form.logits(*stages[-1])
+        return [
+            logits[which]
+            if stage == LOGITS
+            else (self.form.rows(stages[stage][1]) if which else stages[stage][0])
+            for stage, which in self.places
+        ]
 
 
-class DownOfRows(nn.Module):
-    """FCUDown: a map, and rows that begin with the class token, to rows."""
-
-    def __init__(self, source: reference.FCUDown, stride: int, forms: Forms) -> None:
-        super().__init__()
-        self.tokens = forms.tokens
-        self.down = FCUDown(source, stride, forms)
-
-    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
-        first = self.tokens.first(self.tokens.from_rows(rows))
-        return self.tokens.to_rows(self.tokens.concatenate(first, self.down(x)))
-
-
-class UpOfRows(nn.Module):
-    """FCUUp: rows that begin with a class token to a map."""
-
-    def __init__(self, source: reference.FCUUp, grid: Size, forms: Forms) -> None:
-        super().__init__()
-        self.tokens = forms.tokens
-        projection = as_linear(fold_batch_norm(source.conv_project, source.bn))
-        self.up = forms.upsampling(projection, source.up_stride, grid)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        up: Tensor = self.up(self.tokens.rest(self.tokens.from_rows(rows)))
-        return up
-
-
-def _stages(candidate: Candidate) -> Iterator[nn.Module]:
-    """The widths are those of the layers, the pooled pixels of the tokens' number."""
-    x, rows = candidate.call.shapes
-    convolutions = candidate.of(nn.Conv2d)
-    middle = [c for c in convolutions if c.kernel_size == (3, 3) and c.in_channels > 1]
-    linears = candidate.of(nn.Linear)
-    if len(middle) != 2 or len(linears) != 4 or rows[1] < 2:
+def blanks(candidate: Candidate) -> Iterator[nn.Module]:
+    """The widths are those of the layers; four linears a stage, and two heads where it has them."""
+    convolutions, linears = candidate.of(nn.Conv2d), candidate.of(nn.Linear)
+    patches = [
+        c
+        for c in convolutions
+        if c.in_channels == reference.STEM_CHANNELS and c.kernel_size == c.stride
+    ]
+    depth, heads = divmod(len(linears), 4)
+    if heads not in (0, 2) or depth < 4 or len(convolutions) < 2 or not patches:
         return
-    stride, last_fusion = middle[0].stride[0], middle[1].stride[0] == 2
-    side = (x[2] // stride) * (x[3] // stride) / (rows[1] - 1)
-    pooled = round(side**0.5)
-    shortcuts = len(convolutions) - 8 - last_fusion
-    if shortcuts not in (0, 1) or pooled < 1 or x[2] % (stride * pooled):
-        return
-    if x[3] % (stride * pooled):
-        return
-    for heads in _heads(candidate, rows[2]):
-        yield reference.ConvTransBlock(
-            *(x[1], middle[0].in_channels * reference.EXPANSION, rows[2], heads, pooled),
-            stride=stride,
-            res_conv=shortcuts == 1,
-            last_fusion=last_fusion,
+    patch = max(patches, key=lambda c: c.out_channels * c.kernel_size[0] ** 2)
+    dim = linears[0].in_features
+    middle = next((c for c in convolutions[1:] if c.kernel_size == (3, 3)), patch)
+    for count in heads_of(candidate, dim):
+        yield (reference.Conformer if heads else Backbone)(
+            patch_size=4 * patch.kernel_size[0],
+            base_channel=4 * middle.in_channels,
+            embed_dim=dim,
+            depth=depth,
+            num_heads=count,
+            num_classes=linears[-1].out_features if heads else 1,
         )
 
 
-def _blocks(candidate: Candidate) -> Iterator[nn.Module]:
-    """The width of the tokens and of the third linear; any number of heads that divides it."""
-    ((_, _, dim),) = candidate.call.shapes
-    linears = candidate.of(nn.Linear)
-    if len(linears) == 4 and linears[2].out_features % dim == 0:
-        for heads in _heads(candidate, dim):
-            yield reference.Block(dim, heads, linears[2].out_features // dim)
-
-
-def _downs(candidate: Candidate) -> Iterator[nn.Module]:
-    x, rows = candidate.call.shapes
-    pooled = round((x[2] * x[3] / max(rows[1] - 1, 1)) ** 0.5)
-    if pooled >= 1 and not x[2] % pooled and not x[3] % pooled:
-        yield reference.FCUDown(x[1], rows[2], pooled)
-
-
-def _ups(candidate: Candidate) -> Iterator[nn.Module]:
-    ((_, count, dim),) = candidate.call.shapes
-    (result,) = candidate.call.result_shapes
-    if len(candidate.call.numbers) == 2 and len(result) == 4 and count > 1:
-        repeated = round((result[2] * result[3] / (count - 1)) ** 0.5)
-        yield reference.FCUUp(dim, result[1], max(repeated, 1))
-
-
-def _heads(candidate: Candidate, dim: int) -> list[int]:
-    """Divisors of the width, those that a module of the candidate has as an attribute first."""
-    held = {
-        value
-        for module in candidate.module.modules()
-        for name, value in vars(module).items()
-        if "head" in name and type(value) is int
+def edge(layer: nn.Module, candidate: Candidate, forms: Forms) -> nn.Module:
+    """The edge form with the outputs of the candidate. Raises ValueError where one of them is no
+    output of a stage and of no head.
+    """
+    assert isinstance(layer, reference.Conformer)
+    batch, _, height, width = candidate.call.shapes[0]
+    by_position, by_name = candidate.call.drawn(torch.Generator().manual_seed(SEED))
+    image = pytree.tree_leaves((by_position, by_name))[0]
+    stages = layer.features(image.clone())
+    known: dict[Place, Tensor] = {
+        (stage, which): tensor
+        for stage, pair in enumerate(stages)
+        for which, tensor in enumerate(pair)
     }
-    possible = [heads for heads in range(1, MOST_HEADS + 1) if dim % heads == 0]
-    return sorted(possible, key=lambda heads: (heads not in held, heads))
+    if not isinstance(layer, Backbone):
+        logits = reference.Conformer.forward(layer, image.clone())
+        known |= {(LOGITS, which): tensor for which, tensor in enumerate(logits)}
+    results = pytree.tree_leaves(candidate.module(*by_position, **by_name))
+    places = [_place(tensor, known) for tensor in results]
+    return Outputs(Conformer(layer, (height, width), batch, "both", forms), places)
 
 
-def _stage(layer: nn.Module, call: Call, forms: Forms) -> nn.Module:
-    assert isinstance(layer, reference.ConvTransBlock)
-    _, _, height, width = call.shapes[0]
-    return StageOfRows(layer, (height, width), _unscaled(forms))
+def _place(tensor: Tensor, known: dict[Place, Tensor]) -> Place:
+    for place, held in known.items():
+        if held.shape == tensor.shape and _near(held, tensor):
+            return place
+    raise ValueError(f"its output {tuple(tensor.shape)} is that of no stage")
 
 
-def _block(layer: nn.Module, _: Call, forms: Forms) -> nn.Module:
-    assert isinstance(layer, reference.Block)
-    return BlockOfRows(layer, _unscaled(forms))
+def _near(one: Tensor, other: Tensor) -> bool:
+    return bool((one - other).abs().max() <= TOLERANCE * one.abs().max())
 
 
-def _down(layer: nn.Module, call: Call, forms: Forms) -> nn.Module:
-    assert isinstance(layer, reference.FCUDown)
-    return DownOfRows(layer, _side(layer.sample_pooling.stride), _unscaled(forms))
-
-
-def _up(layer: nn.Module, call: Call, forms: Forms) -> nn.Module:
-    assert isinstance(layer, reference.FCUUp)
-    _, _, height, width = call.result_shapes[0]
-    grid = height // layer.up_stride, width // layer.up_stride
-    return UpOfRows(layer, grid, _unscaled(forms))
-
-
-def _unscaled(forms: Forms) -> Forms:
-    """What the tokens are added to is not known: they keep their scale."""
-    return replace(forms, residual_scale=1.0)
-
-
-def _side(stride: int | tuple[int, int]) -> int:
-    return stride if isinstance(stride, int) else stride[0]
-
-
-KNOWN = (
-    KnownLayer("ConvTransBlock", reference.ConvTransBlock, (4, 3), _stages, _stage),
-    KnownLayer("Block", reference.Block, (3,), _blocks, _block),
-    KnownLayer("FCUDown", reference.FCUDown, (4, 3), _downs, _down),
-    KnownLayer("FCUUp", reference.FCUUp, (3,), _ups, _up),
-)
+KNOWN = KnownLayer("Conformer", reference.Conformer, (4,), blanks, edge)

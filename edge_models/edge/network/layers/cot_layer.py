@@ -6,7 +6,6 @@ from torch import nn
 
 from edge_models.edge.cot_layer import CoTLayer
 from edge_models.edge.forms import Forms
-from edge_models.edge.network.calls import Call
 from edge_models.edge.network.known_layer import Candidate, KnownLayer
 from edge_models.reference import cot_layer as reference
 
@@ -25,10 +24,10 @@ def blanks(candidate: Candidate) -> Iterator[nn.Module]:
         yield reference.CoTLayer(dim, key.kernel_size[0], key.groups)
 
 
-def edge(layer: nn.Module, call: Call, forms: Forms) -> nn.Module:
+def edge(layer: nn.Module, candidate: Candidate, forms: Forms) -> nn.Module:
     """The edge form for the map's size."""
     assert isinstance(layer, reference.CoTLayer)
-    _, _, height, width = call.shapes[0]
+    _, _, height, width = candidate.call.shapes[0]
     return CoTLayer(layer, (height, width), forms)
 
 

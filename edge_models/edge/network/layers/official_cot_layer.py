@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from edge_models.edge.forms import Forms
-from edge_models.edge.network.calls import Call
 from edge_models.edge.network.known_layer import Candidate, KnownLayer
 from edge_models.edge.official_cot_layer import OfficialCoTLayer
 from edge_models.reference import official_cot_layer as reference
@@ -23,11 +22,14 @@ def blanks(candidate: Candidate) -> Iterator[nn.Module]:
     ]
     keys = [conv for conv in keeping if conv.kernel_size == (3, 3)]
     values = [conv for conv in keeping if conv.kernel_size == (1, 1)]
-    if len(keys) == len(values) == 1 and dim % reference.SHARE == 0:
-        yield reference.OfficialCoTLayer(dim, keys[0].groups, values[0].groups)
+    if len(keys) == 1 and dim % reference.SHARE == 0:
+        # at 32 channels the attention's first convolution has the shape of the values' too
+        for halves in sorted({conv.groups for conv in values}, reverse=True):
+            if halves in (1, 2):
+                yield reference.OfficialCoTLayer(dim, keys[0].groups, halves)
 
 
-def edge(layer: nn.Module, _: Call, forms: Forms) -> nn.Module:
+def edge(layer: nn.Module, _: Candidate, forms: Forms) -> nn.Module:
     """The edge form, its input and its output not equalized: what stands around it is not known."""
     assert isinstance(layer, reference.OfficialCoTLayer)
     ones = torch.ones(layer.dim, dtype=torch.float64)

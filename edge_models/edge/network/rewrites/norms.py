@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from edge_models.edge.forms import Forms
+from edge_models.edge.forms.layer_norm import LayerNormNative
 from edge_models.edge.network.program import Program, arguments, shape
 from edge_models.edge.network.rewrites.rewrite import Rewrite
 
@@ -42,6 +43,9 @@ def _layer_norm(program: Program, node: fx.Node, forms: Forms) -> nn.Module | No
     given = arguments(node)
     sizes = torch.Size(given["normalized_shape"])
     gamma, beta = program.constant(given["weight"]), program.constant(given["bias"])
+    native = forms.layer_norm is LayerNormNative
+    if native and gamma is not None and beta is not None and len(sizes) == 1:
+        return None  # the operator itself, as the form has it
     gamma = torch.ones(sizes) if gamma is None else gamma
     beta = torch.zeros(sizes) if beta is None else beta
     return LayerNormOfRows(gamma, beta, given["eps"], len(sizes), forms)

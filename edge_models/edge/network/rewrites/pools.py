@@ -16,6 +16,7 @@ from edge_models.edge.network.rewrites.rewrite import Rewrite
 aten = torch.ops.aten
 LOWEST = -65504.0  # the least number of float16: below every number of a map, in float32 too
 Pair = tuple[int, int]
+RESNET = ((3, 3), (2, 2), (1, 1))  # the padded pool that is taken as it is
 
 
 class AveragePoolOfPadded(nn.Module):
@@ -51,7 +52,9 @@ class MaxPoolOfPadded(nn.Module):
         self.kernel, self.stride, self.pads = kernel, stride, pads
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(F.pad(x, self.pads, value=LOWEST), self.kernel, self.stride)
+        if any(self.pads):
+            x = F.pad(x, self.pads, value=LOWEST)
+        return F.max_pool2d(x, self.kernel, self.stride)
 
 
 class PoolToSize(nn.Module):
@@ -132,8 +135,10 @@ def _average(program: Program, node: fx.Node, forms: Forms) -> nn.Module | None:
 
 def _largest(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
     given = arguments(node)
-    kernel, stride, _padding, pads = _geometry(node)
-    if pair(given["dilation"]) != (1, 1) or not (any(pads) or not given["stride"]):
+    kernel, stride, padding, pads = _geometry(node)
+    if pair(given["dilation"]) != (1, 1) or (given["stride"] and not any(pads)):
+        return None
+    if (kernel, stride, padding) == RESNET and not given["ceil_mode"]:
         return None
     return MaxPoolOfPadded(kernel, stride, pads)
 

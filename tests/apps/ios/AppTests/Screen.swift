@@ -6,6 +6,7 @@ import SwiftUI
   private(set) var texts: [String] = []
   private(set) var shared: [String] = []
   private(set) var bars: [Double] = []
+  private(set) var controllers: [any UIViewControllerRepresentable] = []
   private var buttons: [String: (enabled: Bool, press: @MainActor () -> Void)] = [:]
 
   init(_ view: some View) { read(view, enabled: true) }
@@ -26,6 +27,7 @@ import SwiftUI
     case let button as Button:
       texts.append(button.title.content)
       buttons[button.title.content] = (enabled, button.action)
+    case let controller as any UIViewControllerRepresentable: controllers.append(controller)
     case let link as ShareLink: shared.append(link.item)
     case let view as any View where !(part is any Primitive): read(view.body, enabled: enabled)
     default:

@@ -41,6 +41,35 @@ import XCTest
     XCTAssertEqual(model.photo, photo)
   }
 
+  func testAPhotographIsTakenWithTheCamera() async throws {
+    let model = try models().classify
+    model.artifact = try whole()
+    let view = ClassifyView(model: model)
+    XCTAssertTrue(Screen(view).controllers.isEmpty)
+    for photo in [nil, UIImage(data: photo)] {
+      XCTAssertTrue(Screen(view).press("Take a photo"))
+      let camera = try XCTUnwrap(Screen(view).controllers.first as? CameraPicker)
+      let (controller, coordinator) = camera.shown()
+      XCTAssertEqual(controller.sourceType, .camera)
+      let delegate = try XCTUnwrap(controller.delegate)
+      XCTAssertTrue(delegate === coordinator)
+      if let photo {
+        delegate.imagePickerController(
+          controller, didFinishPickingMediaWithInfo: [.originalImage: photo])
+      } else {
+        delegate.imagePickerControllerDidCancel(controller)
+      }
+      XCTAssertTrue(Screen(view).controllers.isEmpty)
+      XCTAssertEqual(model.work.isRunning, photo != nil)
+    }
+    await model.work.finished()
+    XCTAssertEqual(Screen(view).bars.count, 5)
+    XCTAssertEqual(model.photo, photo)
+    UIImagePickerController.hasCamera = false
+    defer { UIImagePickerController.hasCamera = true }
+    XCTAssertFalse(Screen(view).press("Take a photo"))
+  }
+
   func testAPhotographThatIsNoneIsNamed() async throws {
     let model = try models().classify
     model.artifact = try whole()

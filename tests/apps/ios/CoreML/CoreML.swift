@@ -119,7 +119,13 @@ public enum MLModelStructure {
       public let operations: [Operation]
     }
 
+    public struct NamedValueType {
+      public let name: String
+    }
+
     public struct Operation {
+      public let operatorName: String
+      public let outputs: [NamedValueType]
       let device: MLComputeDevice?
     }
   }
@@ -128,7 +134,12 @@ public enum MLModelStructure {
 @available(iOS 17.4, *)
 public final class MLComputePlan {
   public struct DeviceUsage {
+    public let supported: [MLComputeDevice]
     public let preferred: MLComputeDevice
+  }
+
+  public struct Cost {
+    public let weight: Double
   }
 
   public let modelStructure: MLModelStructure
@@ -142,11 +153,21 @@ public final class MLComputePlan {
       [nil, .cpu(MLCPUComputeDevice()), .gpu(MLGPUComputeDevice())]
       + (0..<3).map { _ in .neuralEngine(MLNeuralEngineComputeDevice()) }
     let block = MLModelStructure.Program.Block(
-      operations: devices.map(MLModelStructure.Program.Operation.init(device:)))
+      operations: devices.enumerated().map { index, device in
+        .init(
+          operatorName: device == nil ? "const" : "ios17.conv",
+          outputs: [.init(name: "x_\(index)")], device: device)
+      })
     return MLComputePlan(.program(.init(functions: ["main": .init(block: block)])))
   }
 
   public func deviceUsage(for operation: MLModelStructure.Program.Operation) -> DeviceUsage? {
-    operation.device.map(DeviceUsage.init(preferred:))
+    operation.device.map { device in
+      DeviceUsage(supported: [.cpu(MLCPUComputeDevice()), device], preferred: device)
+    }
+  }
+
+  public func estimatedCost(of operation: MLModelStructure.Program.Operation) -> Cost? {
+    operation.device == nil ? nil : Cost(weight: 0.25)
   }
 }

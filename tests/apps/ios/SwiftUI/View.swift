@@ -1,5 +1,5 @@
 // Of developer.apple.com/documentation/swiftui: view, viewbuilder, app, scene, windowgroup,
-// uiapplicationdelegateadaptor, and the modifiers' pages view/disabled(_:),
+// uiapplicationdelegateadaptor, uiviewcontrollerrepresentable, and the modifiers' pages view/disabled(_:),
 // view/onchange(of:initial:_:), view/task(priority:_:) ... A view keeps what it was given, so that
 // tests can read its texts and press its buttons.
 
@@ -91,9 +91,40 @@ extension View {
     priority: TaskPriority = .userInitiated,
     @_inheritActorContext _ action: @escaping @Sendable () async -> Void
   ) -> some View { Modified(self) }
+  public func ignoresSafeArea() -> some View { Modified(self) }
+  public func fullScreenCover<Content: View>(
+    isPresented: Binding<Bool>, onDismiss: (() -> Void)? = nil,
+    @ViewBuilder content: @escaping () -> Content
+  ) -> some View { Modified(self, isPresented.wrappedValue ? [content()] : []) }
   public func onChange<V: Equatable>(
     of value: V, initial: Bool = false, _ action: @escaping (_ old: V, _ new: V) -> Void
   ) -> some View { Modified(self, [Change { action(value, value) }]) }
+}
+
+@MainActor @preconcurrency
+public protocol UIViewControllerRepresentable: View, Primitive where Body == Never {
+  associatedtype UIViewControllerType: UIViewController
+  associatedtype Coordinator = Void
+  typealias Context = UIViewControllerRepresentableContext<Self>
+
+  func makeCoordinator() -> Coordinator
+  func makeUIViewController(context: Context) -> UIViewControllerType
+  func updateUIViewController(_ uiViewController: UIViewControllerType, context: Context)
+}
+
+@MainActor @preconcurrency
+public struct UIViewControllerRepresentableContext<
+  Representable: UIViewControllerRepresentable
+> {
+  public let coordinator: Representable.Coordinator
+}
+
+extension UIViewControllerRepresentable {
+  /// Of this stand-in: what SwiftUI makes of it.
+  public func shown() -> (controller: UIViewControllerType, coordinator: Coordinator) {
+    let coordinator = makeCoordinator()
+    return (makeUIViewController(context: Context(coordinator: coordinator)), coordinator)
+  }
 }
 
 public enum Font { case headline, footnote }

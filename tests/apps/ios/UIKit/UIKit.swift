@@ -1,5 +1,6 @@
 // Of developer.apple.com/documentation/uikit: uiimage, uiimage/orientation, uidevice,
-// uiapplication, uiapplicationdelegate; and of developer.apple.com/documentation/foundation:
+// uiapplication, uiapplicationdelegate, uiimagepickercontroller, uiimagepickercontrollerdelegate,
+// uinavigationcontroller; and of developer.apple.com/documentation/foundation:
 // processinfo/thermalstate-swift.enum, processinfo/islowpowermodeenabled, which Linux lacks.
 
 @_exported import CoreGraphics
@@ -13,6 +14,7 @@ public final class UIImage: Sendable {
 
   public let cgImage: CGImage?
   public let imageOrientation: Orientation
+  private let data: Data
 
   public init?(data: Data) {
     let bytes = [UInt8](data)
@@ -23,7 +25,37 @@ public final class UIImage: Sendable {
     guard pixels.count % (4 * width) == 0 else { return nil }
     cgImage = CGImage(width: width, height: pixels.count / 4 / width, pixels: pixels)
     imageOrientation = turned
+    self.data = data
   }
+
+  public func jpegData(compressionQuality: CGFloat) -> Data? { data }
+}
+
+@MainActor open class UIViewController: NSObject {}
+@MainActor open class UINavigationController: UIViewController {}
+@MainActor public protocol UINavigationControllerDelegate: NSObjectProtocol {}
+
+@MainActor public protocol UIImagePickerControllerDelegate: NSObjectProtocol {
+  func imagePickerController(
+    _ picker: UIImagePickerController,
+    didFinishPickingMediaWithInfo info: [UIImagePickerController.InfoKey: Any])
+  func imagePickerControllerDidCancel(_ picker: UIImagePickerController)
+}
+
+@MainActor open class UIImagePickerController: UINavigationController {
+  public enum SourceType: Int, Sendable {
+    case photoLibrary, camera, savedPhotosAlbum
+  }
+
+  public struct InfoKey: Hashable, Sendable {
+    public static let originalImage = InfoKey()
+  }
+
+  public static var hasCamera = true  // of this stand-in
+  public class func isSourceTypeAvailable(_ sourceType: SourceType) -> Bool { hasCamera }
+
+  public var sourceType = SourceType.photoLibrary
+  public weak var delegate: (any UIImagePickerControllerDelegate & UINavigationControllerDelegate)?
 }
 
 @MainActor public final class UIDevice {

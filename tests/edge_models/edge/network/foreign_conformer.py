@@ -132,3 +132,54 @@ class Stage(nn.Module):
         height, width = (side // self.cells for side in inner.shape[2:])
         x, _ = self.merge(x, self.up(rows, height, width))
         return [x, rows]
+
+
+class Coupled(nn.Module):
+    """A whole network of the two branches: its maps after some stages, or two heads' logits."""
+
+    def __init__(
+        self, after: tuple[int, ...] = (), classes: int = 0, width: int = 16, tokens: int = 24
+    ) -> None:
+        super().__init__()
+        self.after = after
+        self.start = nn.Parameter(torch.randn(1, 1, tokens) * 0.02)
+        self.entry = nn.Sequential(
+            nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+        )  # fmt: skip
+        self.rows = nn.Conv2d(64, tokens, 4, 4)
+        self.first_map, self.first_rows = Residual(64, width, 1, True), Encoder(tokens, 3)
+        self.stages = nn.ModuleList(
+            [
+                Stage(width, width, tokens, 3, 4),
+                Stage(width, 2 * width, tokens, 3, 2, 2, True),
+                Stage(2 * width, 4 * width, tokens, 3, 1, 2, True, last=True),
+            ]
+        )
+        self.norm = nn.LayerNorm(tokens)
+        self.heads = nn.ModuleList(
+            [nn.Linear(4 * width, classes), nn.Linear(tokens, classes)] if classes else []
+        )
+
+    def forward(self, x: Tensor) -> dict[str, Tensor] | tuple[Tensor, ...]:
+        x = self.entry(x)
+        rows = torch.cat([self.start.repeat(len(x), 1, 1), self.rows(x).flatten(2).mT], 1)
+        x, _ = self.first_map(x)
+        rows = self.first_rows(rows)
+        maps = {1: x}
+        for number, stage in enumerate(self.stages, 2):
+            x, rows = stage(x, rows)
+            maps[number] = x
+        if self.after:
+            return {**{f"map{number}": maps[number] for number in self.after}, "tokens": rows}
+        of_map, of_rows = self.heads
+        return of_map(x.mean((2, 3))), of_rows(self.norm(rows)[:, 0])
+
+
+class MapOfNothing(Coupled):
+    """A map that no stage has."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        found = super().forward(x)
+        assert isinstance(found, dict)
+        return found["map2"] * 2, found["map3"]

@@ -89,7 +89,13 @@ def compared(network: nn.Module, forms: Forms) -> tuple[float, list[tuple[str, s
 
 
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("forms", [name for name in TRIED if name != "means"])
+@pytest.mark.parametrize(
+    "forms",
+    [
+        "vulkan",
+        *(pytest.param(n, marks=pytest.mark.full) for n in ("xnnpack", "coreml", "default")),
+    ],
+)
 def test_a_known_layer_becomes_its_edge_form(name: str, forms: str) -> None:
     kind, call, make = CALLS[name]
     network = made(Branches, layer=made(make), call=call)

@@ -55,7 +55,7 @@ LAYERS: dict[str, tuple[Callable[..., nn.Module], str, dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize("forms", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("forms", [FORMS["xnnpack"]])
 def test_a_known_layer_becomes_its_edge_form(name: str, forms: Forms) -> None:
     make, kind, config = LAYERS[name]
     network = made(Around, make=make, width=16, **config)
@@ -68,8 +68,9 @@ def test_a_known_layer_becomes_its_edge_form(name: str, forms: Forms) -> None:
     assert any(path.startswith("body.context.") for path in paths)
 
 
-def test_width_64_where_two_norms_have_one_shape() -> None:
-    network = made(Around, make=Contextual, width=64)
+@pytest.mark.parametrize(("width", "parts"), [(32, 1), (32, 2), (64, 1)])
+def test_widths_where_layers_have_one_shape(width: int, parts: int) -> None:
+    network = made(Around, make=Contextual, width=width, parts=parts)
     edge, (found,) = of(network)
     assert found.kind == "OfficialCoTLayer"
     assert difference(network, edge) >= 100

@@ -198,6 +198,26 @@ FIRES: dict[str, Case] = {
         nn.MultiheadAttention(8, 2, batch_first=True),
         ROWS,
     ),
+    "depthwise of stride 2": case(
+        "grouped_convolution", call, nn.Conv2d(8, 8, 3, 2, 1, groups=8, bias=False)
+    ),
+    "depthwise 5x5 of stride 2": case(
+        "grouped_convolution", call, nn.Conv2d(8, 8, 5, 2, 2, groups=8)
+    ),
+    "depthwise without padding": case(
+        "grouped_convolution", call, nn.Conv2d(8, 8, 3, groups=8)
+    ),
+    "depthwise 7x7": case("grouped_convolution", call, nn.Conv2d(8, 8, 7, 1, 3, groups=8)),
+    "depthwise 9x9 of stride 2": case(
+        "grouped_convolution", call, nn.Conv2d(8, 8, 9, 2, 4, groups=8)
+    ),
+    "groups of 2 channels": case(
+        "grouped_convolution", call, nn.Conv2d(8, 12, 3, 1, 1, groups=4, bias=False)
+    ),
+    "pointwise groups": case("grouped_convolution", call, nn.Conv2d(8, 16, 1, groups=2)),
+    "dilated groups": case(
+        "grouped_convolution", call, nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2)
+    ),
     "softmax of channels": case("softmax", lambda x: F.softmax(x, 1)),
     "linear of rows": case("linear", call, nn.Linear(8, 4), ROWS),
     "linear of a map": case("linear", call, nn.Linear(12, 4, bias=False)),
@@ -243,6 +263,8 @@ def test_it_fires_and_computes_the_same(name: str) -> None:
     wanted, function, layer, shape = FIRES[name]
     module = Called(function, layer).eval()
     some = ("default",) if "norm" not in wanted and "avg" not in wanted else tuple(FORMS)
+    if name == "layer norm":
+        some = ("means",)
     for forms in some:
         program = rewritten(module, torch.randn(shape), wanted, forms=forms)
         assert program.fired[wanted] >= 1
@@ -252,7 +274,7 @@ def test_it_fires_and_computes_the_same(name: str) -> None:
         calls = {node.target for node in exported.graph.nodes}
         gone = set(all_rewrites()[wanted].operators) if wanted not in ALWAYS else set()
         own = {"avg_pool2d", "max_pool2d", "layer_norm", "linear", "mean_of_several_axes", "gelu"}
-        own |= {"mean", "amax", "softmax", "strided_slice", "expand"}
+        own |= {"grouped_convolution", "mean", "amax", "softmax", "strided_slice", "expand"}
         assert wanted in own or not gone & calls
 
 
@@ -277,6 +299,10 @@ LEFT: dict[str, Case] = {
     "a largest that is kept": case("amax", lambda x: x.amax((2, 3), keepdim=True)),
     "a plain pool": case("avg_pool2d", lambda x: F.avg_pool2d(x, 2, 2)),
     "a plain largest": case("max_pool2d", lambda x: F.max_pool2d(x, 2, 2)),
+    "the largest of ResNet's stem": case("max_pool2d", lambda x: F.max_pool2d(x, 3, 2, 1)),
+    "depthwise 3x3": case("grouped_convolution", call, nn.Conv2d(8, 8, 3, 1, 1, groups=8)),
+    "groups of 4 channels": case("grouped_convolution", call, nn.Conv2d(8, 8, 3, groups=2)),
+    "one group": case("grouped_convolution", call, nn.Conv2d(8, 8, 3)),
     "a dilated largest": case("max_pool2d", lambda x: F.max_pool2d(x, 3, 1, 1, dilation=2)),
     "the mean of a map": case("adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, 1)),
     "nearest by a fraction": case(
@@ -285,6 +311,7 @@ LEFT: dict[str, Case] = {
     "pixel shuffle of two": case(
         "pixel_shuffle", lambda x: F.pixel_shuffle(x, 2), shape=(2, 8, 3, 3)
     ),
+    "layer norm as it is": case("layer_norm", call, nn.LayerNorm(8), ROWS),
     "exact gelu": case("gelu", lambda x: F.gelu(x)),
     "softmax of the last axis": case("softmax", lambda x: F.softmax(x, -1)),
     "attention with a mask that is computed": case(

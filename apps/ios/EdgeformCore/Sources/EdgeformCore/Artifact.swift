@@ -38,7 +38,7 @@ public struct Artifact: Sendable {
     model = folder.appendingPathComponent(name)
     modelSHA256 = Artifact.digest(of: files)
     let labelled = deployed.contains { $0.path == labelsFile }
-    labels = labelled ? try Artifact.readLabels(folder, manifest.output.classes) : []
+    labels = labelled ? try Artifact.readLabels(folder, manifest.logits().classes) : []
   }
 
   /// The name of a class, or its number.

@@ -82,7 +82,9 @@ public struct Benchmark: Sendable {
     let prepared = clock()
     let logits = try classifier.run(input)
     let executed = clock()
-    _ = topClasses(logits, artifact.manifest.output).map { artifact.label($0.index) }
+    if case .logits(let output) = artifact.manifest.output {
+      _ = topClasses(logits, output).map { artifact.label($0.index) }
+    }
     return [start, prepared, executed, clock()]
   }
 }

@@ -26,18 +26,36 @@ public protocol ClassifierLoader: Sendable {
   func version(of target: String) -> String
 }
 
-/// Where Core ML means to run a model's operators.
-public struct ComputePlan: Hashable, Sendable, Codable {
-  /// What it was allowed to use.
-  public let requested: ComputeUnits
-  public let cpu, gpu, neuralEngine: Int
-
-  public init(requested: ComputeUnits, cpu: Int, gpu: Int, neuralEngine: Int) {
-    (self.requested, self.cpu, self.gpu, self.neuralEngine) = (requested, cpu, gpu, neuralEngine)
+/// An operator of a Core ML program: the unit that Core ML prefers for it, those that could take it,
+/// and Core ML's estimate of its share of an inference.
+public struct PlannedOperator: Hashable, Sendable {
+  public enum Unit: String, Sendable, Codable {
+    case cpu, gpu
+    case neuralEngine = "neural_engine"
   }
 
-  enum CodingKeys: String, CodingKey {
-    case requested, cpu, gpu
-    case neuralEngine = "neural_engine"
+  public let name, output: String
+  public let unit: Unit
+  public let supported: [Unit]
+  public let cost: Double?
+
+  public init(name: String, output: String, unit: Unit, supported: [Unit], cost: Double?) {
+    (self.name, self.output, self.unit) = (name, output, unit)
+    (self.supported, self.cost) = (supported, cost)
+  }
+}
+
+/// Where Core ML means to run a model's operators, in the order of the program.
+public struct ComputePlan: Hashable, Sendable {
+  /// What it was allowed to use.
+  public let requested: ComputeUnits
+  public let operators: [PlannedOperator]
+
+  public init(requested: ComputeUnits, operators: [PlannedOperator]) {
+    (self.requested, self.operators) = (requested, operators)
+  }
+
+  public func count(on unit: PlannedOperator.Unit) -> Int {
+    operators.filter { $0.unit == unit }.count
   }
 }

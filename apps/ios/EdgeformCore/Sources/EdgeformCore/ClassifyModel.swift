@@ -64,6 +64,7 @@ private func classified(_ encoded: Data, _ name: String, _ services: Services) a
   -> Classification
 {
   let artifact = try services.store.open(name)
+  let output = try artifact.manifest.logits()
   let classifier = try await services.loader.load(artifact, .all)
   let image = try services.decoder.decode(encoded)
   let clock = Benchmark.milliseconds()
@@ -74,7 +75,7 @@ private func classified(_ encoded: Data, _ name: String, _ services: Services) a
   try Task.checkCancellation()
   return Classification(
     artifact: name,
-    answers: topClasses(logits, artifact.manifest.output).map {
+    answers: topClasses(logits, output).map {
       Answer(label: artifact.label($0.index), probability: $0.probability)
     },
     preprocessMS: prepared, executeMS: executed - prepared)

@@ -22,7 +22,7 @@ public struct Thermal: Hashable, Sendable, Encodable {
 
 /// A benchmark's result as `edgeform profile --import` reads it: see `apps/README.md`.
 public struct LatencyReport: Sendable {
-  static let schemaVersion = "1.1"
+  static let schemaVersion = "1.2"
 
   public let artifact: Artifact
   public let image: RgbImage
@@ -77,8 +77,26 @@ extension LatencyReport: Encodable {
     try report.encode(peakMemoryBytes, forKey: "peak_memory_bytes")
     try report.encode(thermal, forKey: "thermal")
     try report.encodeNil(forKey: "operators")
-    try report.encode(computePlan, forKey: "compute_plan")
+    try encodeComputePlan(&report)
     try report.encode([String](), forKey: "ratios")
+  }
+
+  private func encodeComputePlan(_ report: inout KeyedEncodingContainer<Field>) throws {
+    guard let computePlan else { return try report.encodeNil(forKey: "compute_plan") }
+    var plan = report.nestedContainer(keyedBy: Field.self, forKey: "compute_plan")
+    try plan.encode(computePlan.requested, forKey: "requested")
+    for unit in [PlannedOperator.Unit.cpu, .gpu, .neuralEngine] {
+      try plan.encode(computePlan.count(on: unit), forKey: Field(stringLiteral: unit.rawValue))
+    }
+    var rows = plan.nestedUnkeyedContainer(forKey: "operators")
+    for planned in computePlan.operators {
+      var row = rows.nestedContainer(keyedBy: Field.self)
+      try row.encode(planned.name, forKey: "operator")
+      try row.encode(planned.output, forKey: "output")
+      try row.encode(planned.unit, forKey: "unit")
+      try row.encode(planned.supported, forKey: "supported")
+      try row.encode(planned.cost, forKey: "cost")
+    }
   }
 
   private func encodeRuntime(_ report: inout KeyedEncodingContainer<Field>) throws {

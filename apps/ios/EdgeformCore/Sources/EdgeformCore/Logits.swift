@@ -8,7 +8,7 @@ public struct Prediction: Hashable, Sendable {
 
 /// The most probable classes of the first image, best first. `logits`: rows x classes, the first
 /// head's rows before the second's; two heads are averaged.
-public func topClasses(_ logits: [Float], _ output: OutputContract, count: Int = 5) -> [Prediction]
+public func topClasses(_ logits: [Float], _ output: LogitsContract, count: Int = 5) -> [Prediction]
 {
   let head = output.batch * output.classes
   let mean = (0..<output.classes).map { index in

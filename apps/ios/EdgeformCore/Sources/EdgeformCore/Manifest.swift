@@ -5,11 +5,18 @@ public enum Interpolation: String, Sendable, CaseIterable {
   case bilinear, bicubic
 }
 
-/// The shorter side to `size` pixels, then a centre crop of `height` x `width`.
+/// Whether an image keeps its proportion and loses what is outside the window, or the reverse.
+public enum ResizeMode: String, Sendable, CaseIterable {
+  case crop, stretch
+}
+
+/// The shorter side to `size` pixels, then a centre crop of `height` x `width`; or both sides
+/// stretched to them.
 public struct Resize: Hashable, Sendable {
   public let size: Int
   public let interpolation: Interpolation
   public let height, width: Int
+  public let mode: ResizeMode
 }
 
 /// What a model takes: numbers, or a picture that it reads itself.
@@ -38,17 +45,48 @@ public enum OutputKind: String, Sendable, CaseIterable {
 }
 
 /// `heads` outputs, each of `batch` x `classes` logits.
-public struct OutputContract: Hashable, Sendable {
+public struct LogitsContract: Hashable, Sendable {
   public let name: String
   public let kind: OutputKind
   public let batch, classes, heads: Int
-
-  public var elements: Int { heads * batch * classes }
 }
 
-/// The pass mark of the self-test: over all samples, and as a share of them.
+/// An output by its name.
+public struct TensorContract: Hashable, Sendable {
+  public let name: String
+  public let shape: [Int]
+
+  public var elements: Int { shape.reduce(1, *) }
+}
+
+/// What a model gives: its outputs, one after the other. Tensors that are no logits can be compared
+/// and timed, and name no class.
+public enum OutputContract: Hashable, Sendable {
+  case logits(LogitsContract)
+  case tensors([TensorContract])
+
+  /// Numbers in all outputs.
+  public var elements: Int {
+    switch self {
+    case .logits(let logits): logits.heads * logits.batch * logits.classes
+    case .tensors(let tensors): tensors.reduce(0) { $0 + $1.elements }
+    }
+  }
+
+  /// The outputs' names in a Core ML model.
+  public var names: [String] {
+    switch self {
+    case .logits(let logits) where logits.heads == 1: [logits.name]
+    case .logits(let logits): (0..<logits.heads).map { "\(logits.name)_\($0)" }
+    case .tensors(let tensors): tensors.map(\.name)
+    }
+  }
+}
+
+/// The pass mark of the self-test: over all samples, and as a share of them; nil without classes.
 public struct PassMark: Hashable, Sendable {
-  public let sqnrDB, top1: Double
+  public let sqnrDB: Double
+  public let top1: Double?
 }
 
 /// A file of the artifact, its path relative to the manifest.
@@ -71,6 +109,16 @@ public struct Manifest: Sendable {
   public let goldenSamples: Int
   public let passMark: PassMark
   public let files: [FileEntry]
+
+  /// What classifying needs of the output. Throws a `Problem` where it has no classes.
+  public func logits() throws -> LogitsContract {
+    guard case .logits(let logits) = output else {
+      throw Problem(
+        "\(name) gives tensors, not logits of classes: it does not classify.",
+        remedy: "Choose another artifact, or use this one in the self-test and the benchmark.")
+    }
+    return logits
+  }
 
   /// Reads the bytes of a manifest. Throws a `Problem` that names the field.
   public init(parsing data: Data) throws {

@@ -30,11 +30,15 @@ extension Manifest: Decodable {
     input = try root.decode(InputContract.self, forKey: "input")
     output = try root.decode(OutputContract.self, forKey: "output")
     goldenSamples = try root.section("golden").size("samples")
-    passMark = PassMark(
-      sqnrDB: try selfTest.number("sqnr_db"), top1: try selfTest.number("top1"))
     files = try root.decode([FileEntry].self, forKey: "files")
-    if output.batch != input.shape[0] {
-      throw root.wrong("output", "it has another batch than input.shape")
+    let sqnrDB = try selfTest.number("sqnr_db")
+    switch output {
+    case .logits(let logits):
+      passMark = PassMark(sqnrDB: sqnrDB, top1: try selfTest.number("top1"))
+      if logits.batch != input.shape[0] {
+        throw root.wrong("output", "it has another batch than input.shape")
+      }
+    case .tensors: passMark = PassMark(sqnrDB: sqnrDB, top1: nil)
     }
   }
 
@@ -70,7 +74,7 @@ extension InputContract: Decodable {
     if shape[1...] != [3, resize.height, resize.width] {
       throw input.wrong("shape", "it is not (batch, 3, height, width) of the crop")
     }
-    try input.checkNumbers("shape", shape)
+    try input.checkNumbers("shape", [shape])
     if kind == .image && normalizedByCaller {
       throw input.wrong("normalization", "a model that takes an image normalizes it itself")
     }
@@ -84,18 +88,44 @@ extension Resize: Decodable {
     size = try resize.size("size")
     interpolation = try resize.choice("interpolation", Interpolation.self)
     (height, width) = (crop[0], crop[1])
+    mode = resize.contains("mode") ? try resize.choice("mode", ResizeMode.self) : .crop
   }
 }
 
 extension OutputContract: Decodable {
   public init(from decoder: any Decoder) throws {
     let output = try decoder.container(keyedBy: Field.self)
-    let shape = try output.sizes("shape", 2)
-    name = try output.decode(String.self, forKey: "name")
-    kind = try output.choice("kind", OutputKind.self)
-    heads = try output.choice("heads", ["mean", "both"]) == "both" ? 2 : 1
-    (batch, classes) = (shape[0], shape[1])
-    try output.checkNumbers("shape", [heads] + shape)
+    let kind = try output.choice("kind", ["logits", "class", "tensors"])
+    if kind == "tensors" {
+      let tensors = try output.decode([TensorContract].self, forKey: "tensors")
+      if tensors.isEmpty { throw output.wrong("tensors", "it is empty") }
+      try output.checkNumbers("tensors", tensors.map(\.shape))
+      self = .tensors(tensors)
+    } else {
+      self = .logits(try output.decodeLogits())
+    }
+  }
+}
+
+extension TensorContract: Decodable {
+  public init(from decoder: any Decoder) throws {
+    let tensor = try decoder.container(keyedBy: Field.self)
+    name = try tensor.decode(String.self, forKey: "name")
+    shape = try tensor.sizes("shape", nil)
+    if shape.isEmpty { throw tensor.wrong("shape", "it is empty") }
+    try tensor.checkNumbers("shape", [shape])
+  }
+}
+
+extension KeyedDecodingContainer<Field> {
+  fileprivate func decodeLogits() throws -> LogitsContract {
+    let shape = try sizes("shape", 2)
+    let heads = try choice("heads", ["mean", "both"]) == "both" ? 2 : 1
+    try checkNumbers("shape", [[heads] + shape])
+    return LogitsContract(
+      name: try decode(String.self, forKey: "name"),
+      kind: try choice("kind", OutputKind.self),
+      batch: shape[0], classes: shape[1], heads: heads)
   }
 }
 
@@ -146,9 +176,12 @@ extension KeyedDecodingContainer<Field> {
     try whole(name, decode(Double.self, forKey: name), 1...largestSize)
   }
 
-  fileprivate func sizes(_ name: Field, _ count: Int) throws -> [Int] {
+  /// `count` of them, nil is any number.
+  fileprivate func sizes(_ name: Field, _ count: Int?) throws -> [Int] {
     let values = try decode([Double].self, forKey: name)
-    if values.count != count { throw wrong(name, "it has \(values.count) values, not \(count)") }
+    if let count, values.count != count {
+      throw wrong(name, "it has \(values.count) values, not \(count)")
+    }
     return try values.map { try whole(name, $0, 1...largestSize) }
   }
 
@@ -167,8 +200,9 @@ extension KeyedDecodingContainer<Field> {
     return values
   }
 
-  fileprivate func checkNumbers(_ name: Field, _ sides: [Int]) throws {
-    if sides.map(Double.init).reduce(1, *) > Double(mostNumbers) {
+  fileprivate func checkNumbers(_ name: Field, _ shapes: [[Int]]) throws {
+    let counts = shapes.map { $0.map(Double.init).reduce(1, *) }  // in an Int they could overflow
+    if counts.reduce(0, +) > Double(mostNumbers) {
       throw wrong(name, "it has more than \(mostNumbers) numbers")
     }
   }

@@ -16,9 +16,12 @@ public struct Preprocessing: Sendable {
     }
   }
 
-  /// Resized so that the crop window is covered, then the window.
+  /// Resized so that the crop window is covered, then the window; or stretched to it.
   func resizedAndCropped(_ image: RgbImage) -> RgbImage {
     let resize = input.resize
+    if resize.mode == .stretch {
+      return image.resized(width: resize.width, height: resize.height, resize.interpolation)
+    }
     let shorter = min(resize.height, resize.width)
     func covered(_ side: Int) -> Double {
       (Double(side * resize.size) / Double(shorter)).rounded(.toNearestOrEven)

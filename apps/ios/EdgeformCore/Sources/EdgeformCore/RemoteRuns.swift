@@ -6,7 +6,7 @@ import Foundation
 /// and last `done.json`, which is {} or {"what", "remedy"} of a problem.
 public struct RemoteRequest: Sendable {
   public enum Job: Sendable {
-    case execute(samples: Int)
+    case execute(samples: Int, units: ComputeUnits)
     case measure(BenchmarkPlan)
   }
 
@@ -24,12 +24,12 @@ public struct RemoteRequest: Sendable {
       else { throw RemoteRequest.unknown(name) }
       return value
     }
+    guard let units = ComputeUnits(rawValue: environment["EDGEFORM_UNITS"] ?? "all")
+    else { throw RemoteRequest.unknown("EDGEFORM_UNITS") }
     self.run = run
     switch environment["EDGEFORM_JOB"] {
-    case "execute": job = .execute(samples: try number("EDGEFORM_SAMPLES"))
+    case "execute": job = .execute(samples: try number("EDGEFORM_SAMPLES"), units: units)
     case "measure":
-      guard let units = ComputeUnits(rawValue: environment["EDGEFORM_UNITS"] ?? "all")
-      else { throw RemoteRequest.unknown("EDGEFORM_UNITS") }
       job = .measure(
         try BenchmarkPlan(
           units: units, warmUp: number("EDGEFORM_WARMUP"),
@@ -65,7 +65,8 @@ public struct RemoteRuns: Sendable {
     do {
       let artifact = try services.store.open(inputs.appendingPathComponent("artifact"))
       switch request.job {
-      case .execute(let samples): try await execute(artifact, samples, inputs, results)
+      case .execute(let samples, let units):
+        try await execute(artifact, samples, units, inputs, results)
       case .measure(let plan): try await measure(artifact, plan, results)
       }
     } catch {
@@ -85,10 +86,10 @@ public struct RemoteRuns: Sendable {
     }
   }
 
-  private func execute(_ artifact: Artifact, _ samples: Int, _ inputs: URL, _ results: URL)
-    async throws
-  {
-    let classifier = try await services.loader.load(artifact, .all)
+  private func execute(
+    _ artifact: Artifact, _ samples: Int, _ units: ComputeUnits, _ inputs: URL, _ results: URL
+  ) async throws {
+    let classifier = try await services.loader.load(artifact, units)
     for sample in 0..<samples {
       let input = try Data(contentsOf: inputs.appendingPathComponent("input_\(sample).f32"))
       guard input.count == 4 * artifact.manifest.input.elements else {

@@ -3,23 +3,31 @@ import Foundation
 private let identicalDB = 200.0  // of equal logits; float32 reaches about 150 otherwise
 private let build = "Build the artifact again, with samples that differ."
 
-/// How far one head's logits on the phone are from the expected ones, over all images. `sqnrDB`
-/// weighs the error against what differs between images: an answer that is always the same reaches
-/// 0 dB at best. `constantAgreement`: the `top1` of an answer that is always the commonest class.
+/// How far one head's logits, or one tensor, on the phone are from the expected ones, over all
+/// images. `sqnrDB` weighs the error against what differs between images: an answer that is always
+/// the same reaches 0 dB at best. `classes` is nil where there are none.
 public struct Agreement: Hashable, Sendable {
-  public let sqnrDB, top1, constantAgreement: Double
-
-  /// Whether `top1` says anything: a constant answer does not reach the mark.
-  public func judgesTop1(_ mark: PassMark) -> Bool { constantAgreement < mark.top1 }
+  public let sqnrDB: Double
+  public let classes: ClassAgreement?
 
   public func passes(_ mark: PassMark) -> Bool {
-    sqnrDB >= mark.sqnrDB && (top1 >= mark.top1 || !judgesTop1(mark))
+    sqnrDB >= mark.sqnrDB && classes?.passes(mark) ?? true
   }
 }
 
-/// Compares logits, one array a sample as `Classifier.run` gives it, and tells of each head. Throws
-/// a `Problem` for what cannot be judged: other sizes, NaN, fewer than two images or images whose
-/// expected logits are all the same.
+/// `constant`: the `top1` of an answer that is always the commonest class.
+public struct ClassAgreement: Hashable, Sendable {
+  public let top1, constant: Double
+
+  /// Whether `top1` says anything: a constant answer does not reach the mark.
+  public func isJudged(_ mark: PassMark) -> Bool { constant < mark.top1 ?? 0 }
+
+  public func passes(_ mark: PassMark) -> Bool { top1 >= mark.top1 ?? 0 || !isJudged(mark) }
+}
+
+/// Compares logits, one array a sample as `Classifier.run` gives it, and tells of each head or
+/// tensor. Throws a `Problem` for what cannot be judged: other sizes, NaN, fewer than two images or
+/// images whose expected logits are all the same.
 public func compare(expected: [[Float]], actual: [[Float]], _ output: OutputContract) throws
   -> [Agreement]
 {
@@ -30,13 +38,25 @@ public func compare(expected: [[Float]], actual: [[Float]], _ output: OutputCont
   if !all.allSatisfy({ $0.allSatisfy(\.isFinite) }) {
     throw Problem("There are NaN or infinite logits.", remedy: build)
   }
-  return try (0..<output.heads).map { head in
-    try compareHead(rows(expected, output, head), rows(actual, output, head))
+  switch output {
+  case .logits(let logits):
+    return try (0..<logits.heads).map { head in
+      let (wanted, got) = (rows(expected, logits, head), rows(actual, logits, head))
+      return Agreement(sqnrDB: try sqnrDB(wanted, got), classes: classAgreement(wanted, got))
+    }
+  case .tensors(let tensors):
+    var start = 0
+    return try tensors.map { tensor in
+      let place = start..<start + tensor.elements
+      start = place.upperBound
+      let (wanted, got) = (expected.map { $0[place] }, actual.map { $0[place] })
+      return Agreement(sqnrDB: try sqnrDB(wanted, got), classes: nil)
+    }
   }
 }
 
 /// A head's logits of each image of each sample.
-private func rows(_ samples: [[Float]], _ output: OutputContract, _ head: Int) -> [ArraySlice<
+private func rows(_ samples: [[Float]], _ output: LogitsContract, _ head: Int) -> [ArraySlice<
   Float
 >] {
   samples.flatMap { logits in
@@ -47,8 +67,8 @@ private func rows(_ samples: [[Float]], _ output: OutputContract, _ head: Int) -
   }
 }
 
-private func compareHead(_ expected: [ArraySlice<Float>], _ actual: [ArraySlice<Float>]) throws
-  -> Agreement
+private func sqnrDB(_ expected: [ArraySlice<Float>], _ actual: [ArraySlice<Float>]) throws
+  -> Double
 {
   var (signal, noise) = (0.0, 0.0)
   for index in 0..<(expected.first?.count ?? 0) {
@@ -61,13 +81,18 @@ private func compareHead(_ expected: [ArraySlice<Float>], _ actual: [ArraySlice<
   if signal == 0 {  // of fewer than two images, too
     throw Problem("These inputs do not tell: their expected logits do not differ.", remedy: build)
   }
+  return noise == 0 ? identicalDB : min(identicalDB, 10 * log10(signal / noise))
+}
+
+private func classAgreement(_ expected: [ArraySlice<Float>], _ actual: [ArraySlice<Float>])
+  -> ClassAgreement
+{
   let classes = expected.map(largest)
   let counts = classes.reduce(into: [:]) { $0[$1, default: 0] += 1 }
   let right = zip(classes, actual.map(largest)).count { $0 == $1 }
-  return Agreement(
-    sqnrDB: noise == 0 ? identicalDB : min(identicalDB, 10 * log10(signal / noise)),
+  return ClassAgreement(
     top1: Double(right) / Double(classes.count),
-    constantAgreement: Double(counts.values.max() ?? 0) / Double(classes.count))
+    constant: Double(counts.values.max() ?? 0) / Double(classes.count))
 }
 
 /// The place of the largest logit, the first of equal ones.

@@ -112,7 +112,14 @@ final class BenchmarkTests: XCTestCase {
   func testReportsAreWrittenForThePythonSide() async throws {
     let device = Device(
       name: "Test device", os: "iOS 18.1", soc: "made up", cores: 6, abi: "arm64", isa: ["neon"])
-    let units = ComputePlan(requested: .cpuAndNeuralEngine, cpu: 1, gpu: 0, neuralEngine: 40)
+    let units = ComputePlan(
+      requested: .cpuAndNeuralEngine,
+      operators: [
+        PlannedOperator(name: "ios17.cast", output: "x", unit: .cpu, supported: [.cpu], cost: nil),
+        PlannedOperator(
+          name: "ios17.conv", output: "y", unit: .neuralEngine, supported: [.cpu, .neuralEngine],
+          cost: 0.75),
+      ])
     func write(_ name: String, _ found: Measurements, bare: Bool) throws {
       let report = LatencyReport(
         artifact: try Artifact(folder: Golden.artifact), image: try image(), plan: try plan(),

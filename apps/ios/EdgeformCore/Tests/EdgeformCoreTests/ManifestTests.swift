@@ -20,11 +20,26 @@ final class ManifestTests: XCTestCase {
     XCTAssertEqual(manifest.target, "xnnpack")
     XCTAssertEqual(manifest.input.shape, [1, 3, 64, 64])
     XCTAssertEqual(
-      manifest.input.resize, Resize(size: 64, interpolation: .bilinear, height: 64, width: 64))
-    XCTAssertEqual(manifest.output.classes, 10)
+      manifest.input.resize,
+      Resize(size: 64, interpolation: .bilinear, height: 64, width: 64, mode: .crop))
+    XCTAssertEqual(
+      manifest.output,
+      .logits(LogitsContract(name: "logits", kind: .logits, batch: 1, classes: 10, heads: 1)))
+    XCTAssertEqual(manifest.output.names, ["logits"])
     XCTAssertEqual(manifest.output.elements, 10)
     XCTAssertNil(manifest.minimumDeployment)
     XCTAssertTrue(manifest.files.contains { $0.path == "model.pte" && $0.deploy })
+  }
+
+  func testTakesTensorsThatAreNoLogitsWhichDoNotClassify() throws {
+    let manifest = try Manifest(parsing: Golden.data("tensors.json"))
+    let tensors = [("mask", [1, 4]), ("box", [1, 2, 3]), ("score", [7])]
+    XCTAssertEqual(
+      manifest.output, .tensors(tensors.map { TensorContract(name: $0.0, shape: $0.1) }))
+    XCTAssertEqual(manifest.output.elements, 4 + 6 + 7)
+    XCTAssertEqual(manifest.output.names, ["mask", "box", "score"])
+    XCTAssertEqual(manifest.passMark, PassMark(sqnrDB: 40, top1: nil))
+    XCTAssertTrue(refusal { _ = try manifest.logits() }.contains("does not classify"))
   }
 
   func testIgnoresUnknownFieldsAndNewerMinorVersions() throws {

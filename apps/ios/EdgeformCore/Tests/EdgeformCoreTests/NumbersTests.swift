@@ -32,9 +32,35 @@ private struct Compared: Decodable {
   let found: [Found]?
   let refused: String?
 
-  var output: OutputContract {
-    OutputContract(name: "logits", kind: .logits, batch: batch, classes: classes, heads: heads)
+  var output: OutputContract { logits(batch: batch, classes: classes, heads: heads) }
+}
+
+private struct ComparedTensors: Decodable {
+  struct Tensor: Decodable {
+    let name: String
+    let shape: [Int]
   }
+
+  struct Found: Decodable {
+    let sqnrDb: Double
+    let passes: Bool
+  }
+
+  let tensors: [Tensor]
+  let expected: [[Float]]
+  let actual: [[Float?]]
+  let mark: [String: Double]
+  let found: [Found]?
+  let refused: String?
+
+  var output: OutputContract {
+    .tensors(tensors.map { TensorContract(name: $0.name, shape: $0.shape) })
+  }
+}
+
+private func logits(batch: Int, classes: Int, heads: Int) -> OutputContract {
+  .logits(
+    LogitsContract(name: "logits", kind: .logits, batch: batch, classes: classes, heads: heads))
 }
 
 final class NumbersTests: XCTestCase {
@@ -54,7 +80,7 @@ final class NumbersTests: XCTestCase {
   func testTopClassesOfTheFirstImage() throws {
     let cases: [Top] = try Golden.list("top_classes")
     for top in cases {
-      let output = OutputContract(
+      let output = LogitsContract(
         name: "logits", kind: .logits, batch: top.batch, classes: top.classes, heads: top.heads)
       let found = topClasses(top.logits, output)
       XCTAssertEqual(found.map(\.index), top.indices)
@@ -62,7 +88,7 @@ final class NumbersTests: XCTestCase {
         XCTAssertEqual(prediction.probability, expected, accuracy: 1e-6)
       }
     }
-    let two = OutputContract(name: "logits", kind: .logits, batch: 1, classes: 2, heads: 1)
+    let two = LogitsContract(name: "logits", kind: .logits, batch: 1, classes: 2, heads: 1)
     XCTAssertEqual(topClasses([1000, -1000], two).map(\.probability), [1, 0])
   }
 
@@ -84,15 +110,38 @@ final class NumbersTests: XCTestCase {
       XCTAssertEqual(found.count, expected.count)
       for (one, other) in zip(found, expected) {
         XCTAssertEqual(one.sqnrDB, other.sqnrDb, accuracy: 1e-6)
-        XCTAssertEqual(one.top1, other.top1)
-        XCTAssertEqual(one.constantAgreement, other.constantAgreement)
+        XCTAssertEqual(one.classes?.top1, other.top1)
+        XCTAssertEqual(one.classes?.constant, other.constantAgreement)
+        XCTAssertEqual(one.passes(mark), other.passes)
+      }
+    }
+  }
+
+  func testEachTensorIsJudgedOnItsOwnWithoutClasses() throws {
+    let cases: [ComparedTensors] = try Golden.list("tensors_agreement")
+    XCTAssertGreaterThan(cases.count, 5)
+    for compared in cases {
+      let actual = compared.actual.map { $0.map { $0 ?? .nan } }
+      func judged() throws -> [Agreement] {
+        try compare(expected: compared.expected, actual: actual, compared.output)
+      }
+      if let refused = compared.refused {
+        XCTAssertTrue(refusal { _ = try judged() }.contains(refused))
+        continue
+      }
+      let mark = PassMark(sqnrDB: try XCTUnwrap(compared.mark["sqnr_db"]), top1: nil)
+      let (found, expected) = (try judged(), try XCTUnwrap(compared.found))
+      XCTAssertEqual(found.count, expected.count)
+      for (one, other) in zip(found, expected) {
+        XCTAssertEqual(one.sqnrDB, other.sqnrDb, accuracy: 1e-6)
+        XCTAssertNil(one.classes)
         XCTAssertEqual(one.passes(mark), other.passes)
       }
     }
   }
 
   func testOutputsOfAnotherSizeAreRefused() {
-    let output = OutputContract(name: "logits", kind: .logits, batch: 1, classes: 2, heads: 1)
+    let output = logits(batch: 1, classes: 2, heads: 1)
     let two: [[Float]] = [[1, 2], [3, 4]]
     for other in [[], [two[0]], [[1], [2]], [[], []]] as [[[Float]]] {
       XCTAssertTrue(

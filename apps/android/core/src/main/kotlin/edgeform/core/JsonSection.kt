@@ -60,6 +60,10 @@ internal class JsonSection(private val content: JSONObject, private val path: St
         return FloatArray(count) { finite(values.opt(it), "$name[$it]").toFloat() }
     }
 
+    /** One of some texts, [default] where the field is missing. */
+    fun choiceOr(default: String, name: String, vararg allowed: String): String =
+        if (content.has(name)) choice(name, *allowed) else default
+
     fun sections(name: String): List<JsonSection> {
         val values = typed<JSONArray>(name, "a list")
         return List(values.length()) { index ->

@@ -6,8 +6,17 @@ private const val MOST_NUMBERS = 1L shl 26 // of an input or output: 256 MiB
 /** How a resized image takes the value between two pixels. */
 enum class Interpolation { BILINEAR, BICUBIC }
 
-/** Shorter side to [size] pixels, then a centre crop of [height] x [width]. */
-data class Resize(val size: Int, val interpolation: Interpolation, val height: Int, val width: Int)
+/** Whether an image keeps its proportion and loses what is outside the window, or the reverse. */
+enum class ResizeMode { CROP, STRETCH }
+
+/** Shorter side to [size] pixels, then a centre crop of [height] x [width]; or both sides stretched to them. */
+data class Resize(
+    val size: Int,
+    val interpolation: Interpolation,
+    val height: Int,
+    val width: Int,
+    val mode: ResizeMode = ResizeMode.CROP,
+)
 
 /**
  * The model's input, float32 NCHW of RGB. [normalizedByCaller]: whether the app subtracts [mean]
@@ -135,6 +144,7 @@ class Manifest(
                     interpolation = Interpolation.valueOf(interpolation.uppercase()),
                     height = height,
                     width = width,
+                    mode = ResizeMode.valueOf(resize.choiceOr("crop", "mode", "crop", "stretch").uppercase()),
                 ),
                 normalizedByCaller = input.choice("normalization", "caller", "model") == "caller",
                 mean = input.floats("mean", 3),

@@ -6,9 +6,12 @@ import java.nio.FloatBuffer
 
 /** A model's preprocessing after decoding: resize, centre crop, normalization, NCHW. */
 class Preprocessing(private val input: InputContract) {
-    /** Resized so that the crop window is covered, then the window. */
+    /** Resized so that the crop window is covered, then the window; or stretched to it. */
     fun resizeAndCrop(image: RgbImage): RgbImage {
         val resize = input.resize
+        if (resize.mode == ResizeMode.STRETCH) {
+            return image.resize(resize.width, resize.height, resize.interpolation)
+        }
         val shorter = minOf(resize.height, resize.width)
         val scale = maxOf(
             covered(resize.height, resize.size, shorter) / image.height,

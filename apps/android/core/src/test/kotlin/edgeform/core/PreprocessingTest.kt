@@ -9,7 +9,7 @@ class PreprocessingTest {
 
     @Test
     fun `crops and inputs have the bytes that Pillow and torch give`() {
-        assertEquals(40, cases.size)
+        assertEquals(48, cases.size)
         for (case in cases) {
             val name = case.getString("name")
             val input = Manifest.parse(case.getString("manifest")).input

@@ -73,13 +73,32 @@ class SelfTestTest {
 
     @Test
     fun `each tensor is judged on its own, without classes`() {
-        val output = TensorsContract(listOf(TensorContract("a", listOf(1, 2)), TensorContract("b", listOf(1))))
-        val expected = listOf(floatArrayOf(1f, 0f, 5f), floatArrayOf(3f, 0f, 7f))
-        val actual = listOf(floatArrayOf(1.1f, 0f, 5f), floatArrayOf(3.1f, 0f, 7f))
-        val (first, second) = compare(expected, actual, output)
-        assertEquals(20.0, first.sqnrDb, 1e-4) // 2 / 0.02
-        assertEquals(Agreement(200.0, classes = null), second)
-        val mark = PassMark(sqnrDb = 40.0, top1 = null)
-        assertEquals(listOf(false, true), listOf(first, second).map { it.passes(mark) })
+        val tensors = Golden.list("tensors_agreement.json")
+        assertTrue(tensors.size > 5)
+        for (case in tensors) {
+            val output = TensorsContract(
+                case.getJSONArray("tensors").objects().map { TensorContract(it.getString("name"), shape(it)) },
+            )
+            val (expected, actual) = listOf("expected", "actual").map { name ->
+                val samples = case.getJSONArray(name)
+                List(samples.length()) { logits(samples.getJSONArray(it)) }
+            }
+            if (case.has("refused")) {
+                val error = assertThrows(ArtifactException::class.java) { compare(expected, actual, output) }
+                assertTrue(case.getString("refused") in error.what, error.what)
+                continue
+            }
+            val mark = PassMark(case.getJSONObject("mark").getDouble("sqnr_db"), top1 = null)
+            val found = compare(expected, actual, output)
+            val wanted = case.getJSONArray("found").objects()
+            assertEquals(wanted.size, found.size)
+            for ((want, tensor) in wanted.zip(found)) {
+                assertEquals(want.getDouble("sqnr_db"), tensor.sqnrDb, 1e-9)
+                assertEquals(null, tensor.classes)
+                assertEquals(want.getBoolean("passes"), tensor.passes(mark))
+            }
+        }
     }
+
+    private fun shape(tensor: JSONObject) = tensor.getJSONArray("shape").let { List(it.length(), it::getInt) }
 }

@@ -1,0 +1,100 @@
+"""Convolutions with groups that Vulkan computes wrongly, by those that it computes rightly."""
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from edge_models.edge.folding import Affine, dense
+from edge_models.edge.forms import Forms
+from edge_models.edge.network.program import Program, arguments
+from edge_models.edge.network.rewrites.pools import pair
+from edge_models.edge.network.rewrites.rewrite import Rewrite
+
+aten = torch.ops.aten
+TAKEN = (3, 5)  # kernels of a depthwise convolution, with stride 1 and padding
+TEXEL = 4  # channels that lie together
+
+
+class DepthwiseByParts(nn.Module):
+    """A depthwise convolution with a kernel of k x k, stride s and padding p.
+
+    before: y[i] = sum over r of w[r] x[s i + r - p], along either axis
+    after:  pad the map, convolve with stride 1 and padding, once for each part of at most 5 rows
+    and columns of the kernel, zeros beside a smaller one; take every s-th position of the sum
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int, padding: int) -> None:
+        super().__init__()
+        self.stride, self.padding, self.kernel = stride, padding, weight.shape[2]
+        size = 3 if self.kernel <= 3 else 5
+        self.reach = size // 2
+        starts = range(0, self.kernel, size)
+        self.places = [(row, column) for row in starts for column in starts]
+        parts = []
+        for row, column in self.places:
+            part = weight[:, :, row : row + size, column : column + size]
+            parts.append(F.pad(part, (0, size - part.shape[3], 0, size - part.shape[2])))
+        self.more = starts[-1] + size - self.kernel  # rows below that a part's zeros reach
+        self.register_buffer("weight", torch.stack(parts))
+        self.register_buffer("bias", bias.view(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels, height, width = x.shape[1:]
+        rows, columns = (n + 2 * self.padding - self.kernel + 1 for n in (height, width))
+        before, after = self.padding, self.padding + self.more
+        if after > 0 and len(self.places) > 1:
+            x = F.pad(x, (before, after, before, after))
+            shift = self.reach
+        else:
+            shift = self.reach - self.padding
+        total = self.bias
+        for weight, (row, column) in zip(self.weight, self.places, strict=True):
+            part = F.conv2d(x, weight, padding=self.reach, groups=channels)
+            top, left = row + shift, column + shift
+            total = part[:, :, top : top + rows, left : left + columns] + total
+        return total[:, :, :: self.stride, :: self.stride]
+
+
+def _convolution(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
+    given = arguments(node)
+    groups = given["groups"]
+    weight, bias = program.constant(given["weight"]), program.constant(given["bias"])
+    if groups == 1 or weight is None or (given["bias"] is not None and bias is None):
+        return None
+    bias = torch.zeros(len(weight)) if bias is None else bias
+    stride, padding, dilation = (pair(given[name]) for name in ("stride", "padding", "dilation"))
+    kernel = (weight.shape[2], weight.shape[3])
+    if groups == len(weight) and weight.shape[1] == 1:
+        square = all(one == other for one, other in (kernel, stride, padding))
+        if not square or dilation != (1, 1):
+            return None
+        if kernel[0] in TAKEN and stride == (1, 1) and padding[0] > 0:
+            return None
+        if kernel[0] > 1:
+            return DepthwiseByParts(weight, bias, stride[0], padding[0])
+    whole = weight.shape[1] % TEXEL == 0 and len(weight) // groups % TEXEL == 0
+    if kernel == (3, 3) and whole and stride == dilation == (1, 1):
+        return None
+    return _dense(Affine(weight, bias), groups, stride, padding, dilation)
+
+
+def _dense(
+    layer: Affine,
+    groups: int,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> nn.Conv2d:
+    """before: a convolution of groups; after: one of all channels, zeros between the groups."""
+    weight, bias = dense(layer, groups)
+    kernel = (weight.shape[2], weight.shape[3])
+    made = nn.Conv2d(weight.shape[1], len(weight), kernel, stride, padding, dilation)
+    made.weight = nn.Parameter(weight, requires_grad=False)
+    made.bias = nn.Parameter(bias, requires_grad=False)
+    return made
+
+
+REWRITES = (Rewrite("grouped_convolution", (aten.conv2d.default,), _convolution),)
