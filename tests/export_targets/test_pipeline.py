@@ -93,6 +93,7 @@ def test_the_preprocessing_of_ones_own_training_is_the_artifacts(
         "size": 80,
         "interpolation": "bicubic",
         "crop": [64, 64],
+        "mode": "crop",
     }
     evaluated = edgeform("evaluate", out, "--images", digit_folders, "--limit", 10, "--json")
     assert line.removeprefix("Preprocessing: ") == evaluated.document["preprocessing"]
