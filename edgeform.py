@@ -113,6 +113,9 @@ def evaluate(
     runner: str | None = None,
     strict: bool = False,
     trust_graphs: bool = False,
+    workers: int | None = None,
+    on: str | None = None,
+    resume: bool = False,
     network: "nn.Module | str | None" = None,
     progress: bool = False,
 ) -> "EvaluationReport":
@@ -120,12 +123,16 @@ def evaluate(
     images of ``images/<class>/``: all, or ``limit`` of them. ``labels`` (a file) or ``class_order``
     ("natural", "sorted") say which class each folder is where their names do not; ``network`` as
     for ``verify``.
+
+    ``workers`` processes judge, by default one for each core (1: this one), or with ``on="ray"`` a
+    Ray cluster; ``resume`` goes on where an evaluation of the same files was interrupted.
     """
-    from export_targets.prove.evaluate import Choice
+    from export_targets.prove.evaluate import Choice, Work
     from export_targets.prove.evaluate import evaluate as run
 
     choice = Choice(Path(images), limit, _path(labels), class_order, strict)
-    return run(Path(folder), choice, runner, trust_graphs, _reporter(progress), network)
+    work = Work(workers, on, resume)
+    return run(Path(folder), choice, runner, trust_graphs, _reporter(progress), network, work)
 
 
 def profile(

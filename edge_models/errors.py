@@ -5,9 +5,12 @@ class InputError(Exception):
     """Bad input. ``what`` names the thing and the offender, ``remedy`` what to do about it."""
 
     def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what}\n{remedy}")
+        super().__init__(what, remedy)  # as it is made again in another process
         self.what = what
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.remedy}"
 
 
 class RunnerError(Exception):

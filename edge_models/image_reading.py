@@ -1,6 +1,6 @@
 """Reading many images of a folder: a broken one is left out, and too many of them are refused."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,12 +39,7 @@ class CropReader:
             if self.strict:
                 raise
             self.unreadable.append(error.what)
-            if len(self.unreadable) > UNREADABLE_SHARE * self.total:
-                raise InputError(
-                    f"More than a tenth of the {self.total} images of {self.folder} cannot be "
-                    f"read; the first: {self.unreadable[0]}",
-                    error.remedy,
-                ) from error
+            check_unreadable(self.unreadable, self.total, self.folder, error.remedy)
             return None
         self.narrow += decoded.narrow
         return to_pixels(resize_and_crop(decoded.image, self.spec, self.size))
@@ -61,11 +56,31 @@ class CropReader:
 
     def notes(self) -> list[str]:
         """What the user should know of what was read, a line each."""
-        notes = [f"Left out: {reason}" for reason in self.unreadable]
-        if self.narrow:
-            notes.append(
-                f"warning: {self.narrow} of the {self.total} images of {self.folder.name} have 16 "
-                "bits a channel and use less than an eighth of the range: they are nearly black. "
-                "Scale them to the whole range"
-            )
-        return notes
+        return reading_notes(self.unreadable, self.narrow, self.total, self.folder)
+
+
+def check_unreadable(
+    unreadable: Sequence[str],
+    total: int,
+    folder: Path,
+    remedy: str = "Mend them, or take them out of the folder.",
+) -> None:
+    """Raises InputError where too many of the ``total`` images of a folder are left out."""
+    if len(unreadable) > UNREADABLE_SHARE * total:
+        raise InputError(
+            f"More than a tenth of the {total} images of {folder} cannot be read; the first: "
+            f"{unreadable[0]}",
+            remedy,
+        )
+
+
+def reading_notes(unreadable: Sequence[str], narrow: int, total: int, folder: Path) -> list[str]:
+    """What the user should know of images that were left out or are nearly black, a line each."""
+    notes = [f"Left out: {reason}" for reason in unreadable]
+    if narrow:
+        notes.append(
+            f"warning: {narrow} of the {total} images of {folder.name} have 16 bits a channel and "
+            "use less than an eighth of the range: they are nearly black. Scale them to the whole "
+            "range"
+        )
+    return notes

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from edge_models.checkpoint import LoadedModel
 from edge_models.edge import edge_form
 from edge_models.edge.network import Recognized, network_edge_form
+from edge_models.errors import InputError
 from edge_models.reference.heads import run_eager
-from export_targets.lowering.export import exported
+from export_targets.lowering.export import exported, own_exported
 from export_targets.lowering.graph import check_paths
 from export_targets.plan import Plan
 from export_targets.progress import Reporter
@@ -31,18 +32,41 @@ def in_form(
 ) -> Formed:
     """The program of a model's form, and its logits on ``golden``, (samples, B, 3, H, W).
 
-    Raises InputError for a module that is to stay float and is not there.
+    Raises InputError for a module that is to stay float and is not there, and for a network of
+    one's own that does not export.
     """
     request, forms, heads = plan.request, plan.target.forms, plan.request.heads
     recognized: tuple[Recognized, ...] | None = () if plan.spec.own else None
     with reporter.stage("Edge form"):
         module = reference
         if request.form == "edge" and plan.spec.own:
-            module, recognized = network_edge_form(reference, plan.size, request.batch, forms)
+            module, recognized = _own_form(plan, reference, golden[0])
         elif request.form == "edge":
             module = edge_form(plan.spec, loaded.module, plan.size, request.batch, heads, forms)
         logits = run_eager(module, golden)
     with reporter.stage("Export"):
-        program = exported(module, golden[0])
+        program = (own_exported if plan.spec.own else exported)(module, golden[0])
         check_paths(program, request.keep_float)
     return Formed(program, logits, recognized)
+
+
+def _own_form(
+    plan: Plan, network: nn.Module, x: Tensor
+) -> tuple[nn.Module, tuple[Recognized, ...]]:
+    try:
+        return network_edge_form(network, plan.size, plan.request.batch, plan.target.forms)
+    except InputError:
+        raise
+    except Exception:  # where torch.export stumbles, it says so in the network's own words
+        own_exported(network, x)
+        raise
+
+
+def reference_program(network: nn.Module, x: Tensor) -> torch.export.ExportedProgram | None:
+    """The FP32 program of a network of one's own; None where it does not export as it is, though
+    its edge form does: a custom operator may be in a layer that was recognized.
+    """
+    try:
+        return own_exported(network, x)
+    except InputError:
+        return None

@@ -18,8 +18,7 @@ from edge_models.reference.heads import one_output, run_eager
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import replacement
 from export_targets.artifact.manifest import FloatModule, Manifest
-from export_targets.form import in_form
-from export_targets.lowering.export import own_exported
+from export_targets.form import in_form, reference_program
 from export_targets.lowering.graph import float_modules
 from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
 from export_targets.progress import Reporter
@@ -32,6 +31,10 @@ from export_targets.target import Lowered, Lowering
 from export_targets.write_artifact import describe, write_evidence, write_golden
 from quantize.calibration import Images
 
+WITHOUT_PROGRAM = (
+    "the network as it is does not export: the artifact holds no FP32 program of it, and `verify "
+    "--images` and `evaluate` need --model"
+)
 OUTSIDE = (
     "Some operators fell out of the delegate, where this runner may not follow: change the modules "
     "that are named above, or take another --target."
@@ -79,16 +82,16 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     reference = one_output(plan.spec, loaded.module, request.heads)
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(reference, golden)}
-        program = own_exported(reference, golden[0]) if plan.spec.own else None
     formed = in_form(plan, loaded, reference, golden, reporter)
     represented = _represented(plan, formed.program, images.calibration, golden, reporter)
     logits |= {"edge": formed.logits, **represented.logits}
+    program = reference_program(reference, golden[0]) if plan.spec.own else None
 
     with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
             lowering = plan.lowering(loaded, labels)
             lowered = _lowered(plan, represented.program, lowering, folder / plan.target.file)
-        reporter.notes((*lowered.notes, *_own_notes(lowered, formed.recognized)))
+        reporter.notes((*lowered.notes, *_own_notes(lowered, formed.recognized, program)))
         saved = _with_weights(represented.program, lowered.weights)
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
@@ -167,7 +170,11 @@ def _lowered(
         ) from error
 
 
-def _own_notes(lowered: Lowered, recognized: tuple[Recognized, ...] | None) -> list[str]:
+def _own_notes(
+    lowered: Lowered,
+    recognized: tuple[Recognized, ...] | None,
+    program: torch.export.ExportedProgram | None,
+) -> list[str]:
     """What became of the layers of a network of one's own, and what no delegate took."""
     if recognized is None:
         return []
@@ -177,7 +184,8 @@ def _own_notes(lowered: Lowered, recognized: tuple[Recognized, ...] | None) -> l
         else f"{layer.path}: left as it is: {layer.why}"
         for layer in recognized
     ]
-    return [*(found or ["no known layer was recognized"]), *fallen(lowered.delegation)]
+    kept = [] if program else [WITHOUT_PROGRAM]
+    return [*(found or ["no known layer was recognized"]), *kept, *fallen(lowered.delegation)]
 
 
 def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:

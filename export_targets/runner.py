@@ -28,6 +28,7 @@ class Runner:
     ``advance`` after each sample and returns its logits (samples, rows, classes). ``targets`` are
     the names of the targets it can execute beside those that name it.
 
+    ``load(model)`` gives the same of one input, for a process of its own, which it may end.
     ``check(target)`` raises InputError where this system cannot execute files of a target;
     ``absent()`` says what is to do before it can, empty where nothing is.
 
@@ -46,6 +47,7 @@ class Runner:
     summary: str
     run: Callable[[Path, Tensor, Callable[[], None]], Tensor]
     targets: tuple[str, ...] = ()
+    load: Callable[[Path], Callable[[Tensor], Tensor]] | None = None
     turns: Callable[[Path, int, int], list[str]] | None = None
     trace: Callable[[Path, int, int], list[Event]] | None = None
     untimed: str = ""

@@ -41,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.py": CONTRACTS | PLANS | {"form.py", "write_artifact.py", "prove", "lowering"},
     "profile": CONTRACTS | {"request.py", "pipeline.py", "runners"},
     "report": {"artifact", "prove", "progress.py"},
+    "matrix": {"target.py", "progress.py"},
     "command_line": CONTRACTS
     | {
         "request.py",
@@ -48,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
         "prove",
         "profile",
         "report",
+        "matrix",
         "targets",
         "waiting_threads.py",
         "lowering",

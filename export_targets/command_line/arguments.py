@@ -68,6 +68,12 @@ ComputeUnits = Annotated[
 Trust = Annotated[
     bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
 ]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes; default: one for each core. 1: this one.")
+]
+WorkOn = Annotated[
+    str | None, typer.Option("--on", help="ray: the cluster at RAY_ADDRESS, else a local one.")
+]
 
 Network = Annotated[
     str | None, typer.Option("--model", help="FILE.py:FUNCTION, for a network of your own.")

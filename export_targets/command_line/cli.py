@@ -46,6 +46,8 @@ from export_targets.command_line.arguments import (
     Trust,
     Version,
     WeightsKey,
+    Workers,
+    WorkOn,
     build_request,
     check_import,
     on_units,
@@ -59,6 +61,7 @@ from export_targets.command_line.console import (
     print_result,
     results_alone,
 )
+from export_targets.command_line.many_builds import demo, matrix
 from export_targets.progress import stderr_reporter
 
 MAX_SAMPLES = 4096
@@ -209,18 +212,22 @@ def evaluate(
     network: Network = None,
     strict: StrictImages = False,
     trust_graphs: Trust = False,
+    workers: Workers = None,
+    on: WorkOn = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after Ctrl-C.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
     """Top-1 and top-5 of the FP32 reference and the saved file, and their agreement."""
     with loading():
-        from export_targets.prove.evaluate import Choice
+        from export_targets.prove.evaluate import Choice, Work
         from export_targets.prove.evaluate import evaluate as run
 
     choice = Choice(images, limit, labels, class_order, strict)
+    work = Work(workers, on, resume)
     by = on_units(runner, compute_units)
     with results_alone():
-        report = run(artifact, choice, by, trust_graphs, stderr_reporter(), network)
+        report = run(artifact, choice, by, trust_graphs, stderr_reporter(), network, work)
     print_result(report.model_dump(mode="json"), as_json, lambda: show.evaluation(report))
     if report.interrupted:  # past the line that says that nothing was kept
         sys.exit(INTERRUPTED)
@@ -271,19 +278,8 @@ def doctor(as_json: Json = False, debug: Debug = False) -> int:
     return DONE
 
 
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Where the artifacts go.")] = Path("artifacts"),
-    as_json: Json = False,
-    debug: Debug = False,
-) -> int:
-    """The main job on the embedded models, with every target and recipe."""
-    with loading():
-        from export_targets.command_line.demo import demo as run
-
-    rows = run(out, stderr_reporter())
-    print_result([asdict(row) for row in rows], as_json, lambda: show.demo(rows))
-    return judged(tuple(problem for row in rows for problem in row.problems))
+app.command()(matrix)
+app.command()(demo)
 
 
 def main() -> None:

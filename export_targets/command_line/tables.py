@@ -11,8 +11,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from edge_models.parity import ParityReport
     from export_targets.artifact.latency_report import LatencyReport, OperatorTable, Ratio
-    from export_targets.command_line.demo import DemoRow
     from export_targets.command_line.doctor import Diagnosis
+    from export_targets.matrix.cell import Row
     from export_targets.pipeline import BuildResult
     from export_targets.profile.profile import Profile
     from export_targets.prove.classify import Classification
@@ -96,21 +96,24 @@ def classifications(found: "Sequence[Classification]") -> None:
         _line(f"{row.image}: {', '.join(classes)}")
 
 
-def demo(rows: Sequence["DemoRow"]) -> None:
-    """A row for each artifact of the demo."""
+def matrix(rows: Sequence["Row"]) -> None:
+    """A row for each artifact."""
     columns = ["artifact", "recipe", "delegates", "MB", "SQNR dB", "top-1 agreement", "gates"]
+    evaluated = any(row.images is not None for row in rows)
     cells = [
         [
             row.artifact,
             row.recipe,
             _delegates(row.delegates),
-            f"{row.megabytes:.2f}",
+            _number(row.megabytes, ".2f"),
             _number(row.sqnr_db, ".1f"),
             _number(row.top1_agreement, ".3f"),
             "passed" if row.passed else "FAILED",
+            *([_number(row.agreement, ".3f"), _number(row.top1, ".3f")] if evaluated else []),
         ]
         for row in rows
     ]
+    columns += ["agreement on images", "top-1"] if evaluated else []
     _table("Saved files against the FP32 reference", columns, cells)
 
 

@@ -11,13 +11,14 @@ from edge_models.image_reading import CropReader
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.progress import Reporter
 from export_targets.prove import programs
-from export_targets.prove.evaluate import MOST_IMAGES, one_head
+from export_targets.prove.accuracy import one_head
 from export_targets.prove.outputs import check_classes
 from export_targets.prove.verify import saved_logits
 from export_targets.runner import runner_named
 from export_targets.target import target_named
 
 TOP = 5
+MOST_IMAGES = 256  # in memory at once
 
 
 class RankedClass(BaseModel):

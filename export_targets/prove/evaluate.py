@@ -1,21 +1,24 @@
 """``evaluate``: top-1 and top-5 of the reference and the saved file over labelled folders."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 
 from edge_models.errors import InputError
 from edge_models.image_folder import spread
-from edge_models.image_reading import CropReader
-from edge_models.reference.heads import run_eager
+from edge_models.image_reading import check_unreadable, reading_notes
 from edge_models.registry import named
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.progress import Reporter
 from export_targets.prove import programs
+from export_targets.prove.accuracy import Accuracy, Judged, accuracies
+from export_targets.prove.journal import journal_of
+from export_targets.prove.judge import Chunk, Judge, Task
+from export_targets.prove.judge_processes import Answer, judged_by_processes
 from export_targets.prove.labelled import (
     CLASS_ORDERS,
     Classes,
@@ -28,22 +31,9 @@ from export_targets.prove.outputs import check_classes
 from export_targets.runner import runner_named
 from export_targets.target import target_named
 
-# Images in memory at once: few at first, so that there is a figure soon. Each time a process of the
-# runtime is started, which takes some seconds.
-FIRST_IMAGES, MOST_IMAGES = 32, 256
-
-Program = Callable[[Tensor, Callable[[], None]], Tensor]  # pixels and progress -> logits
-
-
-class Accuracy(BaseModel):
-    """One program's accuracy in [0, 1], and how often its top-1 is the reference's."""
-
-    model_config = ConfigDict(frozen=True)
-
-    program: str
-    top1: float
-    top5: float
-    agreement: float
+# Images that are judged together, whoever judges them: what a process has in memory, and what is
+# lost when it dies.
+CHUNK = 64
 
 
 class EvaluationReport(BaseModel):
@@ -87,32 +77,15 @@ class Choice:
     strict: bool = False
 
 
-@dataclass
-class Tally:
-    """What one program answered so far."""
+@dataclass(frozen=True)
+class Work:
+    """Who judges: ``workers`` processes (None: one for each core; 1: this one), or Ray with
+    ``on="ray"``; ``resume`` goes on where an evaluation of the same files was left.
+    """
 
-    images: int = 0
-    top1: int = 0
-    top5: int = 0
-    agreeing: int = 0
-
-    def add(self, logits: Tensor, reference: Tensor, classes: Tensor) -> None:
-        """Logits (images, K) of both programs, and the right classes."""
-        ranked = logits.argsort(dim=1, descending=True)
-        hits = ranked == classes[:, None]
-        self.images += len(classes)
-        self.top1 += int(hits[:, :1].sum())
-        self.top5 += int(hits[:, :5].sum())
-        self.agreeing += int((ranked[:, 0] == reference.argmax(1)).sum())
-
-    def accuracy(self, program: str) -> Accuracy:
-        """As shares of the images."""
-        return Accuracy(
-            program=program,
-            top1=self.top1 / self.images,
-            top5=self.top5 / self.images,
-            agreement=self.agreeing / self.images,
-        )
+    workers: int | None = None
+    on: str | None = None
+    resume: bool = False
 
 
 def evaluate(
@@ -122,6 +95,7 @@ def evaluate(
     trust_graphs: bool,
     reporter: Reporter,
     network: programs.Network = None,
+    work: Work = Work(),
 ) -> EvaluationReport:
     """Run every program of an artifact over ``images/<class>/*``. A report, no gate.
 
@@ -131,38 +105,44 @@ def evaluate(
     artifact = open_artifact(folder)
     manifest = artifact.manifest
     found = _labelled(artifact, choice)
-    reference = programs.reference(artifact, network, trust_graphs)
     preprocessing = manifest.input.preprocessing()
     reporter.notes((f"Preprocessing: {preprocessing}", described(found.mapping), *found.notes))
     pairs = chosen_pairs(found, choice.limit, manifest.input.shape[0])
-    spec = manifest.input.spec
-    reader = CropReader(choice.images, len(pairs), spec, spec.size, choice.strict)
-    by = runner or target_named(manifest.target.name).runner
-    tallies, interrupted = _judged(
-        artifact_programs(artifact, reference, by, trust_graphs),
-        chunks(pairs, reader, manifest.input.shape[0]),
-        len(pairs),
-        reporter,
+    task = Task(
+        artifact=folder,
+        runner=runner or target_named(manifest.target.name).runner,
+        trust_graphs=trust_graphs,
+        network=network if isinstance(network, str) else None,
+        folder=choice.images,
+        total=len(pairs),
+        strict=choice.strict,
     )
-    for line in reader.notes():
-        reporter.note(line)
-    return EvaluationReport(
+    parts, interrupted = _judged(artifact, task, network, pairs, work, reporter)
+    report = EvaluationReport(
         artifact=manifest.name,
         images=choice.images.name,
-        runner=by,
-        samples=tallies["reference"].images,
+        runner=task.runner,
+        samples=sum(part.samples for part in parts),
         chosen=len(pairs),
         found=len(found.pairs),
         interrupted=interrupted,
         preprocessing=preprocessing,
-        classes=found.mapping,
-        classes_without_images=found.empty,
-        hidden=found.listed.hidden,
-        other_files=dict(found.listed.others),
-        unreadable=tuple(reader.unreadable),
-        narrow=reader.narrow,
-        programs=tuple(tally.accuracy(name) for name, tally in tallies.items()),
+        unreadable=tuple(reason for part in parts for reason in part.unreadable),
+        narrow=sum(part.narrow for part in parts),
+        programs=accuracies(parts),
+        **_listing(found),
     )
+    reporter.notes(reading_notes(report.unreadable, report.narrow, task.total, task.folder))
+    return report
+
+
+def _listing(found: LabelledImages) -> dict[str, Any]:
+    return {
+        "classes": found.mapping,
+        "classes_without_images": found.empty,
+        "hidden": found.listed.hidden,
+        "other_files": dict(found.listed.others),
+    }
 
 
 def _labelled(artifact: Artifact, choice: Choice) -> LabelledImages:
@@ -176,26 +156,89 @@ def _labelled(artifact: Artifact, choice: Choice) -> LabelledImages:
 
 
 def _judged(
-    run: Mapping[str, Program],
-    images: Iterable[tuple[Tensor, Tensor]],
-    count: int,
+    artifact: Artifact,
+    task: Task,
+    network: programs.Network,
+    pairs: Sequence[tuple[Path, int]],
+    work: Work,
     reporter: Reporter,
-) -> tuple[dict[str, Tally], bool]:
-    """What each program answered to the chunks, and whether Ctrl-C came before their end."""
-    tallies = {name: Tally() for name in run}
+) -> tuple[list[Judged], bool]:
+    """What was answered to the images, in their order, and whether Ctrl-C came before their end."""
+    batch = artifact.manifest.input.shape[0]
+    chunks = chunked(pairs, batch)
+    digests = {entry.path: entry.sha256 for entry in artifact.manifest.files}
+    journal = journal_of(task, digests, chunks)
+    judged = journal.read() if work.resume else {}
+    if work.resume:
+        reporter.note(f"Resumed: {len(judged)} of {len(chunks)} chunks of images are judged")
+    journal.write(judged)
+    left = {number: chunk for number, chunk in chunks.items() if number not in judged}
+    programs = 3 if task.trust_graphs else 2
+    answers = programs * sum(-(-len(chunk) // batch) for chunk in left.values())
+    interrupted = False
     try:
-        with reporter.steps(f"Images x {len(run)} programs", count * len(run)) as advance:
-            for pixels, classes in images:
-                judge(run, pixels, classes, tallies, advance)
+        with reporter.steps(f"Images x {programs} programs", answers) as advance:
+            for number, part in _answers(task, network, left, work, advance):
+                judged[number] = part
+                journal.add(number, part)
+                check_unreadable(
+                    [reason for part in judged.values() for reason in part.unreadable],
+                    task.total,
+                    task.folder,
+                )
     except KeyboardInterrupt:
-        if not tallies["reference"].images:
+        if not any(part.samples for part in judged.values()):
             raise
-        return tallies, True
-    if not tallies["reference"].images:
-        raise InputError(
-            "The images that can be read do not fill the artifact's batch.", "Give more of them."
-        )
-    return tallies, False
+        interrupted = True
+        reporter.note("Interrupted; the same command with --resume goes on.")
+    else:
+        journal.remove()
+    return [judged[number] for number in sorted(judged)], interrupted
+
+
+def _answers(
+    task: Task,
+    network: programs.Network,
+    chunks: Mapping[int, Chunk],
+    work: Work,
+    advance: Callable[[], None],
+) -> Iterator[Answer]:
+    """By whom the work says; a network that is no file's is only in this process."""
+    if network != task.network:
+        return _judged_here(Judge(task, resident=False, network=network), chunks, advance)
+    if work.on is not None:
+        from export_targets.prove.judge_on_ray import judged_on_ray
+
+        named({"ray": None}, "place to work on", work.on)
+        return judged_on_ray(task, chunks, advance)
+    workers = min(work.workers or _cores(task), len(chunks))
+    if workers <= 1:
+        return _judged_here(Judge(task, resident=False), chunks, advance)
+    return judged_by_processes(task, chunks, workers, advance)
+
+
+def _cores(task: Task) -> int:
+    """As many processes as cores; one where the runner holds no file in a process, as a phone."""
+    target = open_artifact(task.artifact).manifest.target.name
+    if runner_named(task.runner, target).load is None:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _judged_here(
+    judge: Judge, chunks: Mapping[int, Chunk], advance: Callable[[], None]
+) -> Iterator[Answer]:
+    for number, chunk in chunks.items():
+        yield number, judge(chunk, advance)
+
+
+def chunked(pairs: Sequence[tuple[Path, int]], batch: int) -> dict[int, Chunk]:
+    """The images in chunks of whole batches, by number, but for the last one."""
+    size = -(-CHUNK // batch) * batch
+    return {
+        start // size: [(str(path), label) for path, label in pairs[start : start + size]]
+        for start in range(0, len(pairs), size)
+    }
 
 
 def chosen_pairs(
@@ -209,88 +252,3 @@ def chosen_pairs(
             "Give more images or a higher --limit.",
         )
     return pairs
-
-
-def artifact_programs(
-    artifact: Artifact, reference: programs.Reference, runner: str, trust_graphs: bool
-) -> dict[str, Program]:
-    """What is reported, by name: the reference first, the saved file last."""
-    chosen = runner_named(runner, artifact.manifest.target.name)
-
-    def eagerly(run: Callable[[Tensor], Tensor]) -> Program:
-        def program(pixels: Tensor, advance: Callable[[], None]) -> Tensor:
-            logits = []
-            for sample in programs.normalized(artifact, pixels):
-                logits.append(run(sample[None]))
-                advance()
-            return torch.cat(logits)
-
-        return program
-
-    result = {"reference": eagerly(lambda inputs: run_eager(reference.module, inputs))}
-    if trust_graphs:
-        result["quantized"] = eagerly(programs.quantized(artifact))
-    result["file"] = lambda pixels, advance: chosen.run(
-        artifact.model, programs.given(artifact, pixels), advance
-    )
-    return result
-
-
-def chunks(
-    pairs: Sequence[tuple[Path, int]], reader: CropReader, batch: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pixels, uint8 (samples, B, 3, H, W), and the classes of as many images as memory takes. The
-    last ones, where they fill no batch, are left out.
-    """
-    pixels: list[Tensor] = []
-    classes: list[int] = []
-    wanted = FIRST_IMAGES
-
-    def chunk() -> tuple[Tensor, Tensor]:
-        full = len(pixels) // batch * batch
-        taken = torch.stack(pixels[:full]).unflatten(0, (-1, batch)), torch.tensor(classes[:full])
-        del pixels[:full], classes[:full]
-        return taken
-
-    for path, index in pairs:
-        crop = reader.read(path)
-        if crop is not None:
-            pixels.append(crop)
-            classes.append(index)
-        if len(pixels) >= max(wanted, batch):
-            yield chunk()
-            wanted = min(2 * wanted, MOST_IMAGES)
-    if len(pixels) >= batch:
-        yield chunk()
-
-
-def judge(
-    run: Mapping[str, Program],
-    pixels: Tensor,
-    classes: Tensor,
-    tallies: Mapping[str, Tally],
-    advance: Callable[[], None],
-) -> None:
-    """Add what each program answers to its tally. Raises InputError for logits that are none."""
-
-    def step() -> None:  # of a sample: all images of its batch
-        for _ in range(pixels.shape[1]):
-            advance()
-
-    logits = {name: program(pixels, step) for name, program in run.items()}
-    for name, values in logits.items():
-        if values.shape != logits["reference"].shape or not values.isfinite().all():
-            raise InputError(
-                f"The logits of {name} are NaN, infinite or of another shape than the reference's.",
-                "Verify the artifact, or build it again.",
-            )
-    scores = {name: one_head(values, len(classes)) for name, values in logits.items()}
-    for name, values in scores.items():
-        tallies[name].add(values, scores["reference"], classes)
-
-
-def one_head(logits: Tensor, images: int) -> Tensor:
-    """(samples, rows, K) -> (images, K): with both heads, their mean."""
-    samples, rows, classes = logits.shape
-    heads = samples * rows // images
-    return logits.view(samples, heads, -1, classes).mean(dim=1).flatten(0, 1)

@@ -49,13 +49,15 @@ def reference(artifact: Artifact, network: Network, trust_graphs: bool) -> Refer
         spec = model_spec(manifest.model.name)
     elif network is not None:
         spec = _spec_of(artifact, network)
-    elif trust_graphs:
+    elif trust_graphs and artifact.lists(artifacts.REFERENCE_PROGRAM):
         return Reference(None, None, _program(artifact, artifacts.REFERENCE_PROGRAM))
     else:
+        held = artifact.lists(artifacts.REFERENCE_PROGRAM)
+        why = "its FP32 program can carry code" if held else "it holds no FP32 program"
+        trust = ", or --trust-graphs where you trust the artifact" if held else ""
         raise InputError(
-            f"{artifact.folder} is of {manifest.model.name}, which is in no catalog, and its FP32 "
-            "program can carry code.",
-            "Say --model FILE.py:FUNCTION, or --trust-graphs where you trust the artifact.",
+            f"{artifact.folder} is of {manifest.model.name}, which is in no catalog, and {why}.",
+            f"Say --model FILE.py:FUNCTION{trust}.",
         )
     loaded = load_reference(spec, artifact.path(artifacts.REFERENCE))
     return Reference(spec, loaded, one_output(spec, loaded.module, manifest.output.heads))

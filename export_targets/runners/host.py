@@ -48,6 +48,7 @@ RUNNER = Runner(
     targets=("coreml_pte",),
     check=check,
     run=run,
+    load=load,
     turns=host_times.turns_command,
     trace=host_times.trace,
 )

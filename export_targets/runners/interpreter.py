@@ -5,6 +5,7 @@ What an interpreter computes is what the file means: not how fast or in which or
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from torch import Tensor
@@ -36,12 +37,22 @@ def interpret(
     table: Mapping[str, tuple[str, str]], model: Path, inputs: Tensor, advance: Callable[[], None]
 ) -> Tensor:
     """Logits (samples, rows, classes) of a saved file for inputs (samples, B, 3, H, W)."""
+    module, name = _chosen(table, model)
+    limit = SECONDS_TO_START + SECONDS_PER_IMAGE * inputs.shape[0] * inputs.shape[1]
+    return run_in_child(module, name, model, inputs, limit, advance)
+
+
+def load(table: Mapping[str, tuple[str, str]], model: Path) -> Callable[[Tensor], Tensor]:
+    """A file as a function from one input to its logits, which ends the process to refuse it."""
+    forward: Callable[[Tensor], Tensor] = import_module(_chosen(table, model)[0]).load(model)
+    return forward
+
+
+def _chosen(table: Mapping[str, tuple[str, str]], model: Path) -> tuple[str, str]:
     kind = kind_of(model)
     if kind not in table:
         raise RunnerError(f"no interpreter here runs {kind} files such as {model.name}")
-    module, name = table[kind]
-    limit = SECONDS_TO_START + SECONDS_PER_IMAGE * inputs.shape[0] * inputs.shape[1]
-    return run_in_child(module, name, model, inputs, limit, advance)
+    return table[kind]
 
 
 def kind_of(model: Path) -> str:
@@ -63,24 +74,28 @@ RUNNER = (
         name="interpreter",
         summary="this program's own interpreter of the saved file, on the CPU",
         run=partial(interpret, INTERPRETERS),
+        load=partial(load, INTERPRETERS),
         untimed=UNTIMED,
     ),
     Runner(
         name="interpreter_float32",
         summary="the same without rounding results to float16",
         run=partial(interpret, EXACT_INTERPRETERS),
+        load=partial(load, EXACT_INTERPRETERS),
         untimed=UNTIMED,
     ),
     Runner(
         name="interpreter_toward_zero",
         summary="the same with float16 results rounded toward zero",
         run=partial(interpret, TOWARD_ZERO),
+        load=partial(load, TOWARD_ZERO),
         untimed=UNTIMED,
     ),
     Runner(
         name="interpreter_flushed",
         summary="the same with float16's subnormal results as zero",
         run=partial(interpret, FLUSHED),
+        load=partial(load, FLUSHED),
         untimed=UNTIMED,
     ),
 )

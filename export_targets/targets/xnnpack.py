@@ -12,6 +12,7 @@ from edge_models.edge.forms import (
     tokens,
     upsampling,
 )
+from edge_models.edge.network.rewrites import reductions
 from edge_models.edge.official_cot_layer import ContextMeans, ContextMix
 from edge_models.parity import Gate
 from edge_models.spec import FloatRule
@@ -41,6 +42,11 @@ FORMS = Forms(
 )
 
 FLOAT_RULES = (
+    FloatRule(
+        reductions.MeanOfLast,
+        "a mean over an axis is mostly a norm's, whose statistics do not survive INT8",
+    ),
+    FloatRule(reductions.MeanOfChannels, "as MeanOfLast"),
     FloatRule(
         group_norm.GroupNormByMeans,
         "a group norm's statistics, squares among them, need more than 8 bits",

@@ -65,3 +65,10 @@ def outside() -> nn.Module:
             return x.cumsum(3)
 
     return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), Running(), nn.Conv2d(8, 4, 1)).eval()
+
+
+def custom_operator() -> nn.Module:
+    """An official CoT layer whose local convolution is an operator that torch.export cannot see."""
+    from tests.edge_models.edge.network.foreign_cot import Contextual
+
+    return nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1), Contextual(32, "operator")).eval()

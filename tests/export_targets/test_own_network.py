@@ -18,6 +18,7 @@ from tests.conftest import Built, EdgeformInProcess
 pytestmark = pytest.mark.usefixtures("runner_here")
 
 FILE = Path(__file__).with_name("own_networks.py")
+MISTAKES = Path(__file__).parents[1] / "edge_models" / "own_mistakes.py"
 HEADS, DIGITS, OUTSIDE = (f"{FILE}:{name}" for name in ("heads", "digits", "outside"))
 SIZE = (48, 64)
 TENSORS = [("mask", (1, 8, 24, 32)), ("score", (1, 4))]
@@ -84,6 +85,51 @@ def test_what_falls_out_is_named_by_its_module_and_fails_no_gate(
     assert "cumsum of 1 fell out: " in ran.err
     fallen = ran.document["manifest"]["delegation"]["fallen"]
     assert [(item["operator"], item["module"]) for item in fallen] == [("cumsum", "1")]
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        ("branches_by_values", "does not export: gate: "),
+        ("counts_by_values", "shapes in gate depend on what the image shows"),
+        ("with_a_custom_operator", "own_mistakes::double of gate"),
+    ],
+)
+def test_what_does_not_export_is_bad_input(
+    function: str, what: str, edgeform: EdgeformInProcess, tmp_path: Path
+) -> None:
+    options = ("--target", "xnnpack", "--recipe", "fp32", "--size", "32", "--out", tmp_path / "out")
+    ran = edgeform("build", f"{MISTAKES}:{function}", *options)
+    assert ran.code == 2
+    assert what in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_custom_operator_inside_a_recognized_layer_does_not_stay(
+    edgeform: EdgeformInProcess, images: Path, tmp_path: Path
+) -> None:
+    place, out = f"{FILE}:custom_operator", tmp_path / "out"
+    options = ("--recipe", "fp32", "--size", "32", "--out", out, "--json")
+    ran = edgeform("build", place, "--target", "xnnpack", *options)
+    assert ran.code == 0, ran.err
+    assert "the network as it is does not export" in ran.err
+    (layer,) = ran.document["manifest"]["recognized"]
+    assert (layer["module"], layer["kind"]) == ("1", "OfficialCoTLayer")
+    refused = edgeform("verify", out, "--images", images, "--trust-graphs")
+    assert refused.code == 2
+    assert "it holds no FP32 program" in refused.err
+    published = edgeform(
+        "build",
+        place,
+        "--target",
+        "xnnpack",
+        *options[:-2],
+        tmp_path / "naive",
+        "--form",
+        "published",
+    )
+    assert published.code == 2
+    assert "does not export: 1: " in published.err
 
 
 def test_verify_of_new_images_needs_the_network_or_trust(

@@ -260,7 +260,7 @@ def test_any_arguments_end_with_a_code_of_the_contract(
         patch.chdir(tmp_path_factory.getbasetemp())
         patch.setattr(sys, "argv", ["edgeform", *arguments])
         patch.setattr(pipeline, "_build", _stopped)
-        patch.setattr("export_targets.command_line.demo.build", _stopped)
+        patch.setattr("export_targets.matrix.run.run_cell", _stopped)
         patch.setattr(doctor, "diagnose", _stopped)
         patch.setattr(console, "_quiet_libraries", lambda: None)
         with (

@@ -28,6 +28,7 @@ COMMANDS = [
     "profile",
     "evaluate",
     "classify",
+    "matrix",
     "report",
     "doctor",
     "demo",

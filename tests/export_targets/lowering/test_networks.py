@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from edge_models.edge.network import Recognized, network_edge_form
+from edge_models.edge.network.rewrites.reductions import MeanOfChannels
 from edge_models.parity import measure
 from edge_models.spec import InputSpec
+from export_targets.lowering.graph import in_int8, lies_in, operator_name
 from export_targets.runners import host
 from export_targets.target import Lowered, Lowering, all_targets
 from quantize.pt2e import quantize
@@ -124,3 +126,27 @@ def test_what_falls_out_is_named_by_the_network_s_own_module(tmp_path: Path) -> 
     (fallen,) = result.delegation.fallen
     assert (fallen.operator, fallen.module) == ("cumsum", "inner.odd")
     assert fallen.why
+
+
+class WithMean(nn.Module):
+    """Each position's channels about their mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.last(x - x.mean(1, keepdim=True))
+
+
+def test_a_mean_stays_float_at_int8() -> None:
+    target, x = all_targets()["xnnpack"], torch.randn(1, 3, 8, 8)
+    edge, _ = network_edge_form(WithMean().eval(), (8, 8), 1, target.forms)
+    quantizer = target.quantizer(all_recipes()["int8"], target.float_rules)
+    program = torch.export.export(edge, (x,)).module()
+    graph = quantize(program, quantizer, iter([x]), lambda: None)
+    convolutions = [node for node in graph.graph.nodes if operator_name(node) == "conv2d"]
+    of_mean = [lies_in(node, MeanOfChannels) for node in convolutions]
+    assert of_mean == [False, True, False]
+    assert [in_int8(node) for node in convolutions] == [True, False, True]

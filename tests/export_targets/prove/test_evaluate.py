@@ -14,9 +14,10 @@ from edge_models.errors import InputError
 from edge_models.image_reading import CropReader
 from export_targets.progress import silent_reporter
 from export_targets.prove import evaluate as evaluating
-from export_targets.prove.evaluate import Choice, EvaluationReport, evaluate, one_head
+from export_targets.prove.accuracy import one_head
+from export_targets.prove.evaluate import Choice, EvaluationReport, Work, evaluate
 from export_targets.runner import all_runners
-from tests.conftest import Built, EdgeformInProcess
+from tests.conftest import Built, Copied, EdgeformInProcess
 
 pytestmark = pytest.mark.usefixtures("runner_here")
 
@@ -25,7 +26,7 @@ Run = Callable[..., Tensor]
 
 def judged(folder: Path, images: Path, **options: object) -> EvaluationReport:
     choice = Choice(images, **options)  # type: ignore[arg-type]
-    return evaluate(folder, choice, None, False, silent_reporter())
+    return evaluate(folder, choice, None, False, silent_reporter(), work=Work(workers=1))
 
 
 @pytest.fixture
@@ -46,12 +47,11 @@ def test_images_come_in_chunks_and_the_result_does_not_know(
     built: Built, digit_folders: Path, monkeypatch: pytest.MonkeyPatch, watched: list[int]
 ) -> None:
     whole = judged(built().folder, digit_folders, limit=100)
-    assert watched == [32, 64, 4]
-    monkeypatch.setattr(evaluating, "FIRST_IMAGES", 7)
-    monkeypatch.setattr(evaluating, "MOST_IMAGES", 9)
+    assert watched == [64, 36]
+    monkeypatch.setattr(evaluating, "CHUNK", 9)
     watched.clear()
     again = judged(built().folder, digit_folders, limit=100)
-    assert watched == [7, *[9] * 10, 3]
+    assert watched == [*[9] * 11, 1]
     assert again == whole
     assert (whole.samples, whole.chosen, whole.found) == (100, 100, 450)
     assert whole.classes.folders == {str(digit): digit for digit in range(10)}
@@ -59,7 +59,11 @@ def test_images_come_in_chunks_and_the_result_does_not_know(
 
 
 def test_ctrl_c_keeps_what_was_judged(
-    built: Built, digit_folders: Path, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+    built: Built,
+    copied: Copied,
+    digit_folders: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edgeform: EdgeformInProcess,
 ) -> None:
     runner = all_runners()["host"]
     calls: list[int] = []
@@ -71,11 +75,22 @@ def test_ctrl_c_keeps_what_was_judged(
         return runner.run(model, inputs, advance)
 
     monkeypatch.setitem(all_runners(), "host", replace(runner, run=run))
-    ran = edgeform("evaluate", built().folder, "--images", digit_folders, "--json")
+    folder = copied(built().folder)
+    command = ("evaluate", folder, "--images", digit_folders, "--workers", 1, "--json")
+    ran = edgeform(*command)
     assert ran.code == 130
     assert ran.document["interrupted"]
-    assert (ran.document["samples"], ran.document["chosen"]) == (96, 450)
+    assert (ran.document["samples"], ran.document["chosen"]) == (128, 450)
     assert ran.document["programs"][0]["top1"] > 0.9
+    assert "--resume" in ran.err
+
+    (journal,) = folder.parent.glob(f"{folder.name}.evaluation-*.jsonl")
+    journal.write_bytes(journal.read_bytes()[:-9])  # as a lost power supply leaves it
+    resumed = edgeform(*command, "--resume")
+    assert "1 of 8 chunks of images are judged" in resumed.err
+    assert sum(calls[3:]) == 450 - 64
+    assert resumed.document == edgeform(*command).document
+    assert not journal.exists()
 
 
 def test_ctrl_c_before_anything_was_judged_prints_no_figure(
@@ -85,7 +100,8 @@ def test_ctrl_c_before_anything_was_judged_prints_no_figure(
         raise KeyboardInterrupt
 
     monkeypatch.setitem(all_runners(), "host", replace(all_runners()["host"], run=run))
-    ran = edgeform("evaluate", built().folder, "--images", digit_folders)
+    command = ("evaluate", built().folder, "--images", digit_folders, "--workers", 1)
+    ran = edgeform(*command)
     assert (ran.code, ran.out) == (130, "")
     assert "Interrupted." in ran.err
 

@@ -12,6 +12,7 @@ from edge_models.edge.network import rewrites
 from edge_models.edge.network.program import Program
 from edge_models.edge.network.rewrites.batch_norm import fold_batch_norms
 from edge_models.edge.network.rewrites.operands import rewrite_operands
+from edge_models.edge.network.rewrites.pools import write_strides
 from edge_models.edge.network.rewrites.rewrite import Rewrite
 from edge_models.registry import collect
 
@@ -23,11 +24,12 @@ def all_rewrites() -> dict[str, Rewrite]:
 
 
 def rewrite(program: Program, forms: Forms) -> None:
-    """Fold batch norms, then put the forms in the places of the operators that ``forms`` wants
-    rewritten.
+    """Fold batch norms and write out what calls leave out, then put forms in the places of the
+    operators that ``forms`` wants rewritten.
     """
     fold_batch_norms(program)
     rewrite_operands(program)
+    write_strides(program)
     wanted = [all_rewrites()[name] for name in sorted(forms.rewritten)]
     by_operator = {target: entry for entry in wanted for target in entry.operators}
     for node in list(program.graph.nodes):

@@ -52,9 +52,7 @@ class MaxPoolOfPadded(nn.Module):
         self.kernel, self.stride, self.pads = kernel, stride, pads
 
     def forward(self, x: Tensor) -> Tensor:
-        if any(self.pads):
-            x = F.pad(x, self.pads, value=LOWEST)
-        return F.max_pool2d(x, self.kernel, self.stride)
+        return F.max_pool2d(F.pad(x, self.pads, value=LOWEST), self.kernel, self.stride)
 
 
 class PoolToSize(nn.Module):
@@ -95,6 +93,16 @@ def _windows(given: int, size: int) -> Tensor:
     return mean.T.contiguous()
 
 
+def write_strides(program: Program) -> None:
+    """before: a pool's stride is left out; after: it is the kernel's size, as that means. Backends
+    take no pool without one.
+    """
+    for node in program.nodes(aten.avg_pool2d.default, aten.max_pool2d.default):
+        if not arguments(node)["stride"]:
+            node.args = (*node.args[:2], node.args[1], *node.args[3:])
+            program.fired["stride"] += 1
+
+
 def pair(value: Any) -> Pair:
     """A size of both axes, given as one number, a list of one, or of two."""
     numbers = [value] if isinstance(value, int) else list(value)
@@ -105,7 +113,7 @@ def _geometry(node: fx.Node) -> tuple[Pair, Pair, Pair, list[int]]:
     """Kernel, stride, padding, and the pads (left, right, top, bottom) that every window needs."""
     given = arguments(node)
     kernel = pair(given["kernel_size"])
-    stride = pair(given["stride"] or given["kernel_size"])
+    stride = pair(given["stride"])
     padding = pair(given["padding"])
     sizes, results = shape(node.args[0])[-2:], shape(node)[-2:]
     pads: list[int] = []
@@ -118,8 +126,7 @@ def _geometry(node: fx.Node) -> tuple[Pair, Pair, Pair, list[int]]:
 def _average(program: Program, node: fx.Node, forms: Forms) -> nn.Module | None:
     given = arguments(node)
     kernel, stride, padding, pads = _geometry(node)
-    explicit = bool(given["stride"])
-    if not any(padding) and not given["ceil_mode"] and not given["divisor_override"] and explicit:
+    if not any(padding) and not given["ceil_mode"] and not given["divisor_override"]:
         return None
     counts = given["count_include_pad"] and not given["ceil_mode"]
     square = len({*kernel}) == len({*stride}) == len({*padding}) == 1
@@ -136,7 +143,7 @@ def _average(program: Program, node: fx.Node, forms: Forms) -> nn.Module | None:
 def _largest(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
     given = arguments(node)
     kernel, stride, padding, pads = _geometry(node)
-    if pair(given["dilation"]) != (1, 1) or (given["stride"] and not any(pads)):
+    if pair(given["dilation"]) != (1, 1) or not any(pads):
         return None
     if (kernel, stride, padding) == RESNET and not given["ceil_mode"]:
         return None

@@ -135,12 +135,12 @@ FIRES: dict[str, Case] = {
     "average of a divisor": case(
         "avg_pool2d", lambda x: F.avg_pool2d(x, (3, 2), (1, 2), (1, 0), divisor_override=5)
     ),
-    "average without a stride": case("avg_pool2d", lambda x: F.avg_pool2d(x, 3)),
+    "average without a stride": case("stride", lambda x: F.avg_pool2d(x, 3)),
     "padded largest": case("max_pool2d", lambda x: F.max_pool2d(x, 5, 1, 2)),
     "largest over the edge": case(
         "max_pool2d", lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True)
     ),
-    "largest without a stride": case("max_pool2d", lambda x: F.max_pool2d(x, 3)),
+    "largest without a stride": case("stride", lambda x: F.max_pool2d(x, 3)),
     "adaptive by whole windows": case(
         "adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, (2, 3))
     ),
@@ -234,7 +234,7 @@ FORMS = {
     ),
     "scaled": Forms(group_norm=GroupNormScaled),
 }
-ALWAYS = {"fold_batch_norm", "operands"}
+ALWAYS = {"fold_batch_norm", "operands", "stride"}
 
 
 def rewritten(module: nn.Module, x: Tensor, *names: str, forms: str = "default") -> Program:

@@ -1,0 +1,120 @@
+"""The plan of a matrix: a TOML file of models, targets and recipes, as cells."""
+
+import tomllib
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge_models.catalog import model_spec
+from edge_models.errors import InputError
+from export_targets.matrix.cell import Cell
+from export_targets.target import recipes_of, target_named
+from quantize.recipe import recipe_named
+
+SMALL_SIDE = 128  # pixels; larger inputs take the memory of a real-size build
+SMALL_GIGABYTES, LARGE_GIGABYTES = 2.0, 6.0
+EXAMPLE = "As in docs/matrix.md: targets = [...], recipes = [...], and [[models]] with a name."
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a misspelt one would be passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelEntry(Strict):
+    """A model of the plan: the options of ``build`` and ``evaluate``; ``called`` tells two entries
+    of one model apart. Paths are relative to the plan's folder.
+    """
+
+    name: str
+    called: str | None = None
+    checkpoint: str | None = None
+    weights: str | None = None
+    size: str | None = None
+    labels: str | None = None
+    calibration: str | None = None
+    images: str | None = None
+    limit: int | None = None
+
+
+class MatrixPlan(Strict):
+    """Every model with every target and every recipe that the target can do."""
+
+    targets: tuple[str, ...]
+    recipes: tuple[str, ...]
+    models: tuple[ModelEntry, ...]
+    calibration: str | None = None
+    images: str | None = None
+    limit: int | None = None
+
+
+def read_plan(path: Path) -> MatrixPlan:
+    """Raises InputError for a file that is no plan, and for names that do not exist."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        plan = MatrixPlan.model_validate(document)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"The plan {path} cannot be read: {error}", EXAMPLE) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"The plan {path} is wrong at {place}: {first['msg']}", EXAMPLE) from error
+    for name in plan.targets:
+        target_named(name)
+    for name in plan.recipes:
+        recipe_named(name)
+    return plan
+
+
+def cells_of(plan: MatrixPlan, folder: Path) -> tuple[Cell, ...]:
+    """The cells of a plan in ``folder``. Raises InputError where two have one name, or none is
+    left.
+    """
+    cells = tuple(_cells(plan, folder))
+    names = [cell.name for cell in cells]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(
+            f"Two cells of the plan are named {twice[0]}.", "Tell the models apart: called = ..."
+        )
+    if not cells:
+        raise InputError("The plan has no cell: no target can do one of its recipes.", EXAMPLE)
+    return cells
+
+
+def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
+    for entry, name, recipe in product(plan.models, plan.targets, plan.recipes):
+        target = target_named(name)
+        if recipe not in recipes_of(target):
+            continue
+        spec = model_spec(entry.name)
+        side = max(map(int, entry.size.split("x"))) if entry.size else max(spec.input.size)
+
+        def path(text: str | None) -> str | None:
+            return None if text is None else str(folder / text)
+
+        options: dict[str, Any] = {
+            "checkpoint": path(entry.checkpoint),
+            "weights": entry.weights,
+            "size": entry.size,
+            "labels": path(entry.labels),
+            "calibration": _calibration(entry.calibration or plan.calibration, folder),
+        }
+        yield Cell(
+            name=f"{entry.called or entry.name}-{name}-{recipe}",
+            model=entry.name,
+            target=name,
+            recipe=recipe,
+            options={key: value for key, value in options.items() if value is not None},
+            images=path(entry.images or plan.images),
+            limit=entry.limit or plan.limit,
+            gigabytes=SMALL_GIGABYTES if side <= SMALL_SIDE else LARGE_GIGABYTES,
+        )
+
+
+def _calibration(text: str | None, folder: Path) -> str | None:
+    """A folder, or the word for made-up images."""
+    return text if text in (None, "synthetic") else str(folder / text)

@@ -1,0 +1,169 @@
+"""``matrix``: a plan's cells, what is not built again, and cells that fail beside the rest."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_models.errors import InputError
+from export_targets.matrix import cell as cells
+from export_targets.matrix import run as running
+from export_targets.matrix.cell import Cell, Row, identity_of, run_cell
+from export_targets.matrix.plan import cells_of, read_plan
+from export_targets.matrix.run import Memory, run_matrix
+from export_targets.progress import silent_reporter
+from tests.conftest import EdgeformInProcess
+
+SMALL = "digits_cotnet_simple"
+PLAN = f"""
+targets = ["xnnpack", "vulkan"]
+recipes = ["fp32", "fp16", "int8"]
+
+[[models]]
+name = "{SMALL}"
+images = "digits"
+limit = 40
+
+[[models]]
+name = "cotnet50"
+called = "june"
+checkpoint = "june.pth"
+calibration = "synthetic"
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN, encoding="utf-8")
+    return path
+
+
+def test_a_plan_gives_a_cell_for_whatever_its_targets_can_do(plan: Path) -> None:
+    found = {cell.name: cell for cell in cells_of(read_plan(plan), plan.parent)}
+    assert set(found) == {
+        f"{model}-{pair}"
+        for model in (SMALL, "june")
+        for pair in ("xnnpack-fp32", "xnnpack-int8", "vulkan-fp32", "vulkan-fp16", "vulkan-int8")
+    } - {f"{model}-vulkan-fp32" for model in (SMALL, "june") if "vulkan-fp32" not in _vulkan()}
+    june = found["june-xnnpack-int8"]
+    assert june.options == {
+        "checkpoint": str(plan.parent / "june.pth"),
+        "calibration": "synthetic",
+    }
+    assert (june.gigabytes, found[f"{SMALL}-xnnpack-int8"].gigabytes) == (6.0, 2.0)
+    assert found[f"{SMALL}-xnnpack-int8"].images == str(plan.parent / "digits")
+
+
+def _vulkan() -> set[str]:
+    from export_targets.target import recipes_of, target_named
+
+    return {f"vulkan-{recipe}" for recipe in recipes_of(target_named("vulkan"))}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("recipes =", "recipe ="), "recipe"),
+        (('"xnnpack"', '"snapdragon"'), "snapdragon"),
+        (('"int8"]', '"int7"]'), "int7"),
+        (('name = "cotnet50"', 'name = "resnet"'), "resnet"),
+        (('called = "june"\n', ""), None),
+        (("limit = 40", 'limit = "all"'), "limit"),
+        (("[[models]]", "[[models"), "cannot be read"),
+        (('called = "june"', f'called = "{SMALL}"'), "Two cells"),
+    ],
+)
+def test_a_wrong_plan_is_refused(change: tuple[str, str], said: str | None, plan: Path) -> None:
+    plan.write_text(PLAN.replace(*change), encoding="utf-8")
+    if said is None:
+        assert cells_of(read_plan(plan), plan.parent)
+        return
+    with pytest.raises(InputError, match=said):
+        cells_of(read_plan(plan), plan.parent)
+
+
+def made(name: str, **given: Any) -> Cell:
+    return Cell(
+        **{"name": name, "model": SMALL, "target": "xnnpack", "recipe": "fp32"} | given,
+        options={},
+        gigabytes=2.0,
+    )
+
+
+def test_a_cell_is_built_evaluated_and_not_built_again(
+    digit_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = made("one", images=str(digit_folders), limit=20)
+    bad = made("two", recipe="fp16")
+    first, second = run_matrix([cell, bad], tmp_path, silent_reporter(), workers=2)
+    assert (first.passed, first.images, first.delegates) == (True, 20, 1)
+    assert first.agreement == 1.0
+    assert (second.passed, "cannot do the recipe fp16" in second.problems[0]) == (False, True)
+
+    def run(*_: object) -> None:
+        raise AssertionError("it was built again")
+
+    monkeypatch.setattr(cells, "_command", run)
+    assert run_cell(cell, tmp_path, 1) == first
+    with pytest.raises(AssertionError):
+        run_cell(bad, tmp_path, 1)
+    with pytest.raises(AssertionError):
+        run_cell(made("one", images=str(digit_folders), limit=21), tmp_path, 1)
+
+
+def test_another_file_is_another_identity(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"one")
+    cell = made("one").model_copy(update={"options": {"checkpoint": str(path)}})
+    before = identity_of(cell)
+    assert identity_of(cell) == before
+    path.write_bytes(b"two")
+    assert identity_of(cell) != before
+
+
+def test_memory_bounds_what_runs_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running_now, most, lock = set[str](), [0], threading.Lock()
+
+    def run(cell: Cell, out: Path, threads: int) -> Row:
+        with lock:
+            running_now.add(cell.name)
+            most[0] = max(most[0], len(running_now))
+        threading.Event().wait(0.05)
+        with lock:
+            running_now.discard(cell.name)
+        known = cell.model_dump(include={"name", "model", "target", "recipe"})
+        return Row(**known, identity="", artifact="", passed=True, problems=())
+
+    monkeypatch.setattr(running, "run_cell", run)
+    asked = [made(str(index)) for index in range(8)]
+    for gigabytes, expected in ((1.0, 1), (4.5, 2)):
+        most[0] = 0
+        rows = run_matrix(asked, tmp_path, silent_reporter(), workers=4, gigabytes=gigabytes)
+        assert [row.name for row in rows] == [cell.name for cell in asked]
+        assert most[0] == expected
+
+
+def test_memory_comes_back_after_a_failure() -> None:
+    memory = Memory(3.0)
+    with pytest.raises(KeyError), memory.taken(2.0):
+        raise KeyError
+    with memory.taken(9.0):
+        assert memory.free == 0.0
+
+
+def test_the_command_prints_its_rows(
+    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    def run(cell: Cell, out: Path, threads: int) -> Row:
+        known = cell.model_dump(include={"name", "model", "target", "recipe"})
+        problems = ("hop chain: 3 dB",) if cell.recipe == "int8" else ()
+        return Row(**known, identity="", artifact="a", passed=not problems, problems=problems)
+
+    monkeypatch.setattr(running, "run_cell", run)
+    ran = edgeform("matrix", plan, "--out", tmp_path / "out", "--json")
+    assert ran.code == 1
+    assert len(json.loads(ran.out)) == len(cells_of(read_plan(plan), plan.parent))
+    assert f"{SMALL}-xnnpack-int8: hop chain: 3 dB" in ran.err
