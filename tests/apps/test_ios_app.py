@@ -4,6 +4,7 @@ Its adapter of ExecuTorch executes real artifacts with the C++ runtime of the ex
 only Apple has is compiled and driven through stand-ins: see tests/apps/ios.
 """
 
+import json
 import re
 import shutil
 import sys
@@ -11,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from export_targets.artifact.folder import open_artifact
+from export_targets.artifact.folder import MANIFEST, open_artifact
 from export_targets.artifact.latency_folder import read_report
+from export_targets.runners.processes.phases import HEIGHT, WIDTH
 from tests.apps import ios_package, swift_toolchain
+from tests.apps.golden import with_tensors
 from tests.apps.swift_tests import Outcome, ran
 from tests.conftest import Built
 
-TESTS = 22  # and at least so many
+TESTS = 25  # and at least so many
 PACKAGE = ios_package.SCRATCH / "app"
 WRITTEN = ios_package.SCRATCH / "written by the app"
 
@@ -33,6 +36,12 @@ def artifacts(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     results.append(built(target="coreml", recipe="fp16"))
     for result in results:
         shutil.copytree(result.folder, folder / result.manifest.name)
+    outputs = folder / f"{results[0].manifest.name}-outputs"  # tensors that are no logits
+    shutil.copytree(results[0].folder, outputs)
+    path = outputs / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    changed = with_tensors(manifest, {"mask": [1, 4], "box": [2, 3]})
+    path.write_text(json.dumps(changed), encoding="utf-8")
     tensors = {"input": "tensor", "output": "logits"}
     result = built(target="coreml", recipe="fp16", options=tensors)
     shutil.copytree(result.folder, folder / f"{result.manifest.name}-tensors")
@@ -74,6 +83,7 @@ def test_a_report_that_edgeform_asked_for_is_valid(app: Outcome, artifacts: Path
     report = read_report(WRITTEN / "remote.json")
     assert (report.runner, report.iterations, report.warmup) == ("ios", 3, 1)
     assert report.runtime.threads is None
+    assert (report.image.width, report.image.height) == (WIDTH, HEIGHT)
     assert any(
         open_artifact(folder).manifest.name == report.artifact for folder in artifacts.iterdir()
     )

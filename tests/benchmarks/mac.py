@@ -23,7 +23,7 @@ UNITS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """An artifact on a runner: the figures of the hop from the same file's golden outputs, what was
+    """An artifact on a runner: the figures of the hop from the graph that was lowered, what was
     judged wrong, milliseconds, and how many operators run where.
     """
 
@@ -67,13 +67,12 @@ def _row(folder: Path, runner: str) -> Row:
         (report,) = edgeform.profile([folder], runner=runner, iterations=ITERATIONS).reports
     except edgeform.RunnerError as error:
         return Row(folder.name, name, None, None, (str(error),))
-    hops = [hop for hop in checked.report.hops if hop.runner == name]
-    device = next((hop for hop in hops if hop.name == "device"), hops[0])
+    (lower,) = [hop for hop in checked.report.hops if hop.name == "lower"]
     return Row(
         folder.name,
         name,
-        device.sqnr_db,
-        device.top1_agreement,
+        lower.sqnr_db,
+        lower.top1_agreement,
         checked.problems,
         report.load_ms,
         report.phases.execute.p50_ms,
@@ -88,7 +87,7 @@ def table(rows: Sequence[Row], load: float) -> str:
     lines = [
         f"Core ML on {device.name}, {device.os}. {busy_note(load)}",
         "",
-        "| artifact | runner | dB to the interpreter | top-1 | load ms | p50 ms | p90 ms "
+        "| artifact | runner | dB to its graph | top-1 | load ms | p50 ms | p90 ms "
         "| Neural Engine, GPU, CPU |",
         "|---|---|---|---|---|---|---|---|",
     ]

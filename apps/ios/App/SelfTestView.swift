@@ -41,7 +41,7 @@ struct SelfTestRow: View {
       switch result.outcome {
       case .broken(let problem): ProblemView(problem: problem)
       case .measured(let heads, let mark):
-        ForEach(heads, id: \.self) { head in
+        ForEach(heads, id: \.name) { head in
           Text(figures(head, mark)).font(.footnote).foregroundStyle(.secondary)
         }
       }
@@ -50,7 +50,8 @@ struct SelfTestRow: View {
   }
 
   private func figures(_ head: Agreement, _ mark: PassMark) -> String {
-    let signal = String(format: "%.1f dB, at least %.1f", head.sqnrDB, mark.sqnrDB)
+    let signal =
+      "\(head.name): " + String(format: "%.1f dB, at least %.1f", head.sqnrDB, mark.sqnrDB)
     guard let classes = head.classes else { return signal }
     let same = String(format: "; same class %.2f, ", classes.top1)
     guard classes.isJudged(mark), let least = mark.top1 else {

@@ -14,6 +14,7 @@ from edge_models.edge.network.calls import calls_of
 from edge_models.edge.network.program import Program
 from edge_models.edge.network.recognition import Recognized, replace_known
 from edge_models.edge.network.rewrites import rewrite
+from edge_models.errors import InputError
 from edge_models.spec import Size
 
 __all__ = ["Recognized", "network_edge_form"]
@@ -28,11 +29,17 @@ def network_edge_form(
     ``batch``, and what became of each layer that looked like a known one.
 
     The result returns what ``module`` returns, in the same structure, and its graph's nodes keep
-    the paths of the modules of ``module``, which itself is not changed. Raises what ``module`` or
-    torch.export raises where the network does not run or does not export.
+    the paths of the modules of ``module``, which itself is not changed. Raises InputError where it
+    cannot be copied, and what ``module`` or torch.export raises where it does not run or export.
     """
     image = torch.randn(batch, 3, *size, generator=torch.Generator().manual_seed(IMAGE_SEED))
-    network = copy.deepcopy(module)
+    try:
+        network = copy.deepcopy(module)
+    except RuntimeError as error:
+        raise InputError(
+            f"The network cannot be copied: {error}.",
+            "Hold its tensors as parameters or buffers, not as results of a computation.",
+        ) from error
     with torch.no_grad():
         calls = calls_of(network, (image.clone(),))
         network, recognized = replace_known(network, calls, forms)

@@ -53,7 +53,10 @@ def _assignments(
 ) -> Iterator[tuple[nn.Module, list[tuple[str, nn.Module]]]]:
     blank = blank.eval()
     arguments = [torch.zeros(shape) for shape in candidate.call.shapes]
-    calls = calls_of(blank, (*arguments, *candidate.call.numbers))
+    try:
+        calls = calls_of(blank, (*arguments, *candidate.call.numbers))
+    except RuntimeError:  # torch's, of shapes that do not go together: no such layer then
+        return
     if [p.shape for _, p in loose_parameters(blank)] != [
         p.shape for _, p in loose_parameters(candidate.module)
     ]:

@@ -15,12 +15,15 @@ import pytest
 import torch
 
 from edge_models.errors import RunnerError
+from edge_models.parity import measure
 from export_targets.artifact.device import ComputePlan, PlannedOperator
 from export_targets.artifact.folder import MANIFEST, open_artifact
 from export_targets.artifact.latency_folder import LATENCY, stored_reports
 from export_targets.runner import runner_named
 from export_targets.runners.processes import this_machine
 from tests.apps.golden import with_tensors
+from tests.benchmarks import mac as summary
+from tests.benchmarks.result import Result
 from tests.conftest import Built, Copied, EdgeformInProcess
 from tests.export_targets.made_up_latency import reports_of
 
@@ -200,6 +203,30 @@ def test_profile_measures_in_turns_and_tells_where_operators_run(
     refused = edgeform("profile", folders[0], *options, "--threads", 2)
     assert (refused.code, "Leave --threads out." in refused.err) == (2, True)
     assert not (folders[0] / LATENCY).exists()
+
+
+def test_the_summary_to_paste_has_a_row_for_each_choice_of_units(
+    on_a_mac: None,
+    runner_here: None,
+    packages: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SCRIPTED_CORE_ML", "falls out")
+    monkeypatch.setattr(summary, "ITERATIONS", 3)
+    monkeypatch.setattr(summary, "UNITS", {"coreml": ["mac:cpu_and_ne"]})
+    monkeypatch.setattr(summary, "ARTIFACTS", tmp_path)
+    shutil.copytree(packages["pictures"], tmp_path / "mine")
+    outcome = summary.run()
+    assert isinstance(outcome, Result)
+    golden = open_artifact(packages["pictures"])
+    lower = measure(golden.logits("quantized")[:, 0], golden.logits("file")[:, 0])
+    figures = f"{lower.sqnr_db:.4g} | {lower.top1_agreement:.4g}"
+    assert f"| mine | mac:cpu_and_ne | {figures} | 12.5 |" in outcome.markdown
+    assert "| 2, 0, 3 |" in outcome.markdown
+    assert "- mine on mac:cpu_and_ne: wholeness: ios17.gather" in outcome.markdown
+    (row,) = outcome.measured["rows"]
+    assert [one["unit"] for one in row["plan"]["operators"]].count("neural_engine") == 2
 
 
 def operator(*supported: str) -> PlannedOperator:

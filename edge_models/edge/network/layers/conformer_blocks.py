@@ -99,7 +99,7 @@ def _blocks(candidate: Candidate) -> Iterator[nn.Module]:
     """The width of the tokens and of the third linear; any number of heads that divides it."""
     ((_, _, dim),) = candidate.call.shapes
     linears = candidate.of(nn.Linear)
-    if len(linears) == 4 and linears[2].out_features % dim == 0:
+    if len(linears) == 4 and len(candidate.leaves) == 6 and linears[2].out_features % dim == 0:
         for heads in heads_of(candidate, dim):
             yield reference.Block(dim, heads, linears[2].out_features // dim)
 
@@ -107,14 +107,17 @@ def _blocks(candidate: Candidate) -> Iterator[nn.Module]:
 def _downs(candidate: Candidate) -> Iterator[nn.Module]:
     x, rows = candidate.call.shapes
     pooled = round((x[2] * x[3] / max(rows[1] - 1, 1)) ** 0.5)
-    if pooled >= 1 and not x[2] % pooled and not x[3] % pooled:
+    if len(candidate.leaves) == 2 and pooled >= 1 and not x[2] % pooled and not x[3] % pooled:
         yield reference.FCUDown(x[1], rows[2], pooled)
 
 
 def _ups(candidate: Candidate) -> Iterator[nn.Module]:
     ((_, count, dim),) = candidate.call.shapes
-    (result,) = candidate.call.result_shapes
-    if len(candidate.call.numbers) == 2 and len(result) == 4 and count > 1:
+    results = candidate.call.result_shapes
+    if len(candidate.leaves) != 2 or list(map(len, results)) != [4]:
+        return
+    (result,) = results
+    if len(candidate.call.numbers) == 2 and count > 1:
         repeated = round((result[2] * result[3] / (count - 1)) ** 0.5)
         yield reference.FCUUp(dim, result[1], max(repeated, 1))
 

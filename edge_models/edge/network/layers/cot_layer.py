@@ -9,6 +9,8 @@ from edge_models.edge.forms import Forms
 from edge_models.edge.network.known_layer import Candidate, KnownLayer
 from edge_models.reference import cot_layer as reference
 
+LAYERS = 7  # four convolutions, three batch norms
+
 
 def blanks(candidate: Candidate) -> Iterator[nn.Module]:
     """Kernel and groups are those of the first convolution over C channels with C results and a
@@ -19,7 +21,7 @@ def blanks(candidate: Candidate) -> Iterator[nn.Module]:
     keys = [
         conv for conv in candidate.of(nn.Conv2d) if conv.in_channels == conv.out_channels == dim
     ]
-    if keys and dim % 2 == 0:
+    if len(candidate.leaves) == LAYERS and keys and dim % 2 == 0:
         key = max(keys, key=lambda conv: conv.kernel_size[0])
         yield reference.CoTLayer(dim, key.kernel_size[0], key.groups)
 

@@ -10,6 +10,8 @@ from edge_models.edge.network.known_layer import Candidate, KnownLayer
 from edge_models.edge.official_cot_layer import OfficialCoTLayer
 from edge_models.reference import official_cot_layer as reference
 
+LAYERS = 12  # six convolutions and a norm behind each, but the last one; one of the local one
+
 
 def blanks(candidate: Candidate) -> Iterator[nn.Module]:
     """Groups of the key are those of the 3x3 convolution; two halves where the 1x1 over C channels
@@ -22,7 +24,7 @@ def blanks(candidate: Candidate) -> Iterator[nn.Module]:
     ]
     keys = [conv for conv in keeping if conv.kernel_size == (3, 3)]
     values = [conv for conv in keeping if conv.kernel_size == (1, 1)]
-    if len(keys) == 1 and dim % reference.SHARE == 0:
+    if len(candidate.leaves) == LAYERS and len(keys) == 1 and dim % reference.SHARE == 0:
         # at 32 channels the attention's first convolution has the shape of the values' too
         for halves in sorted({conv.groups for conv in values}, reverse=True):
             if halves in (1, 2):

@@ -51,6 +51,30 @@ final class CoreMLTests: XCTestCase {
     XCTAssertTrue(failed?.what.contains("Core ML refused") == true, "\(String(describing: failed))")
   }
 
+  func testOutputsThatAreNoLogitsAreTakenByTheirNames() async throws {
+    let folder = try Given.copy(artifact(.tensor).folder, self)
+    let path = folder.appendingPathComponent("manifest.json")
+    let whole = try JSONSerialization.jsonObject(with: Data(contentsOf: path))
+    var manifest = try XCTUnwrap(whole as? [String: Any])
+    let tensors: [[String: Any]] = [
+      ["name": "a", "shape": [1, 4]], ["name": "b", "shape": [6]],
+    ]
+    manifest["output"] = ["kind": "tensors", "tensors": tensors]
+    let files = try XCTUnwrap(manifest["files"] as? [[String: Any]])
+    manifest["files"] = files.filter { $0["path"] as? String != "labels.txt" }
+    try JSONSerialization.data(withJSONObject: manifest).write(to: path)
+    let artifact = try Artifact(folder: folder, system: ios17)
+    let classifier = try await CoreMLClassifier(artifact, .all)
+    func value(_ shape: [Int], from first: Int, _ count: Int) -> MLFeatureValue {
+      let numbers = (first..<first + count).map(Float.init)
+      return MLFeatureValue(shapedArray: MLShapedArray<Float>(scalars: numbers, shape: shape))
+    }
+    let answer = try MLDictionaryFeatureProvider(
+      dictionary: ["b": value([6], from: 4, 6), "a": value([1, 4], from: 0, 4)])
+    MLModel.answer = { _ in answer }
+    XCTAssertEqual(try classifier.run(artifact.goldenInput(0)), (0..<10).map(Float.init))
+  }
+
   func testAPictureGoesInWithItsColoursInTheirPlaces() async throws {
     let artifact = try artifact(.image)
     let classifier = try await CoreMLClassifier(artifact, .all)

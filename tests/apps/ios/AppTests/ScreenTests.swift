@@ -22,7 +22,10 @@ import XCTest
   }
 
   private func whole() throws -> String {
-    try XCTUnwrap(models().classify.artifacts.first { $0 != "damaged" && !$0.contains("coreml") })
+    try XCTUnwrap(
+      models().classify.artifacts.first { name in
+        !["damaged", "coreml", "outputs"].contains { name.contains($0) }
+      })
   }
 
   func testAPhotographIsClassified() async throws {
@@ -90,6 +93,27 @@ import XCTest
     let screen = Screen(ClassifyView(model: model))
     XCTAssertTrue(screen.shows("its digest differs"), "\(screen.texts)")
     XCTAssertTrue(screen.shows("Copy the artifact to the phone again."))
+  }
+
+  func testTensorsThatAreNoLogitsAreTestedAndTimedAndDoNotClassify() async throws {
+    let models = try models()
+    let name = try XCTUnwrap(models.classify.artifacts.first { $0.hasSuffix("outputs") })
+    models.classify.artifact = name
+    models.classify.classifySample()
+    await models.classify.work.finished()
+    let screen = Screen(ClassifyView(model: models.classify))
+    XCTAssertTrue(screen.shows("does not classify"), "\(screen.texts)")
+    XCTAssertTrue(screen.shows("Choose another artifact"))
+    models.selfTest.start()
+    await models.selfTest.work.finished()
+    let result = models.selfTest.work.state.results.first { $0.artifact == name }
+    XCTAssertEqual(result?.passed, true)
+    let row = Screen(SelfTestRow(result: try XCTUnwrap(result)))
+    for tensor in ["mask: ", "box: "] { XCTAssertTrue(row.shows(tensor), "\(row.texts)") }
+    (models.benchmark.artifact, models.benchmark.iterations) = (name, 10)
+    models.benchmark.start()
+    await models.benchmark.work.finished()
+    XCTAssertTrue(Screen(BenchmarkView(model: models.benchmark)).shows("Execute"))
   }
 
   func testTheSelfTestPassesWholeArtifactsAndNamesADamagedOne() async throws {

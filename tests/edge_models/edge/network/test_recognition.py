@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from edge_models.edge import Forms
 from edge_models.edge.network import Recognized, network_edge_form
+from edge_models.errors import InputError
 from edge_models.parity import measure
 from edge_models.reference import CoTLayer, OfficialCoTLayer
+from tests.edge_models.edge.network.foreign_conformer import Stage
 from tests.edge_models.edge.network.foreign_cot import ContextAttention, Contextual, OtherOrder
 from tests.edge_models.layers import FORMS, made
 
@@ -158,3 +160,53 @@ def test_nothing_known_is_nothing_said() -> None:
     edge, found = of(network)
     assert found == ()
     assert difference(network, edge) >= 100
+
+
+class Recurrent(nn.Module):
+    """Two results of rows, two layers with a norm: of the kinds that known layers have."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.one, self.norm = nn.Linear(dim, dim), nn.LayerNorm(dim)
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        rows = self.norm(self.one(rows))
+        return rows, rows[:, -1]
+
+
+class OddRows(nn.Module):
+    """The layers of a Conformer's stage, called with another number of rows than its map has."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.recurrent = Recurrent(dim)
+        self.stage = OddStage(dim, dim, dim, 2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, last = self.recurrent(x.flatten(2).transpose(1, 2))
+        x, rows = self.stage(x, rows[:, :11])
+        return x + rows.mean() + last.mean()
+
+
+class OddStage(Stage):
+    def forward(self, x: Tensor, rows: Tensor) -> list[Tensor]:
+        x, inner = self.map(x)
+        patches = self.down(inner, rows)
+        rows = self.tokens(patches[:, : rows.shape[1]] + rows)
+        return [self.merge(x, self.up(patches, 4, 6))[0], rows]
+
+
+def test_modules_of_other_shapes_stay() -> None:
+    network = made(Around, make=OddRows, width=16)
+    edge, found = of(network)
+    kinds = {item.path: item.kind for item in found}
+    assert kinds["body.context.stage.tokens"] == "Block"
+    assert "ConvTransBlock" not in kinds.values()
+    assert difference(network, edge) >= 100
+
+
+def test_a_network_that_cannot_be_copied_says_so() -> None:
+    network = made(Around, make=CoTLayer, width=16)
+    network.held = network.before.weight * 2
+    with pytest.raises(InputError, match="cannot be copied"):
+        of(network)

@@ -5,8 +5,9 @@ private let build = "Build the artifact again, with samples that differ."
 
 /// How far one head's logits, or one tensor, on the phone are from the expected ones, over all
 /// images. `sqnrDB` weighs the error against what differs between images: an answer that is always
-/// the same reaches 0 dB at best. `classes` is nil where there are none.
+/// the same reaches 0 dB at best. `name` is the output's, `classes` is nil where there are none.
 public struct Agreement: Hashable, Sendable {
+  public let name: String
   public let sqnrDB: Double
   public let classes: ClassAgreement?
 
@@ -40,9 +41,10 @@ public func compare(expected: [[Float]], actual: [[Float]], _ output: OutputCont
   }
   switch output {
   case .logits(let logits):
-    return try (0..<logits.heads).map { head in
+    return try output.names.enumerated().map { head, name in
       let (wanted, got) = (rows(expected, logits, head), rows(actual, logits, head))
-      return Agreement(sqnrDB: try sqnrDB(wanted, got), classes: classAgreement(wanted, got))
+      return Agreement(
+        name: name, sqnrDB: try sqnrDB(wanted, got), classes: classAgreement(wanted, got))
     }
   case .tensors(let tensors):
     var start = 0
@@ -50,7 +52,7 @@ public func compare(expected: [[Float]], actual: [[Float]], _ output: OutputCont
       let place = start..<start + tensor.elements
       start = place.upperBound
       let (wanted, got) = (expected.map { $0[place] }, actual.map { $0[place] })
-      return Agreement(sqnrDB: try sqnrDB(wanted, got), classes: nil)
+      return Agreement(name: tensor.name, sqnrDB: try sqnrDB(wanted, got), classes: nil)
     }
   }
 }

@@ -131,7 +131,7 @@ final class NumbersTests: XCTestCase {
       }
       let mark = PassMark(sqnrDB: try XCTUnwrap(compared.mark["sqnr_db"]), top1: nil)
       let (found, expected) = (try judged(), try XCTUnwrap(compared.found))
-      XCTAssertEqual(found.count, expected.count)
+      XCTAssertEqual(found.map(\.name), compared.tensors.map(\.name))
       for (one, other) in zip(found, expected) {
         XCTAssertEqual(one.sqnrDB, other.sqnrDb, accuracy: 1e-6)
         XCTAssertNil(one.classes)
