@@ -18,8 +18,8 @@ from export_targets.progress import Reporter
 
 @dataclass(frozen=True)
 class Formed:
-    """The program in the form that is lowered, its logits, and of a network of one's own which
-    layers were recognized.
+    """The program in the form that is lowered, its logits, and of the edge form of a network of
+    one's own which layers were recognized.
     """
 
     program: torch.export.ExportedProgram
@@ -36,7 +36,7 @@ def in_form(
     one's own that does not export.
     """
     request, forms, heads = plan.request, plan.target.forms, plan.request.heads
-    recognized: tuple[Recognized, ...] | None = () if plan.spec.own else None
+    recognized: tuple[Recognized, ...] | None = None
     with reporter.stage("Edge form"):
         module = reference
         if request.form == "edge" and plan.spec.own:

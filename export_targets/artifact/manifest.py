@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import FiniteFloat, PositiveInt
 
+from edge_models.own_network import FAMILY
 from export_targets.artifact.interface import InputSection, OutputSection, Section
 
 SCHEMA_VERSION = "1.0"
@@ -157,7 +158,7 @@ class Manifest(Section):
     target: TargetSection
     float_modules: tuple[FloatModule, ...]
     delegation: Delegation
-    recognized: tuple[RecognizedModule, ...] | None = None  # of a network of one's own
+    recognized: tuple[RecognizedModule, ...] | None = None  # of the edge form of one's own network
     calibration: CalibrationSection | None
     golden: GoldenSection
     selftest: SelfTest
@@ -168,7 +169,7 @@ class Manifest(Section):
     @property
     def own(self) -> bool:
         """Whether it is of a network that is in no catalog."""
-        return self.recognized is not None
+        return self.model.family == FAMILY
 
     @property
     def sound(self) -> bool:

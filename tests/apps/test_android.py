@@ -15,6 +15,7 @@ from PIL import Image
 
 from export_targets.artifact.latency_folder import read_report
 from export_targets.artifact.latency_report import LatencyReport
+from export_targets.runners.processes.phases import HEIGHT, WIDTH
 from tests.apps.golden import write_golden
 from tests.apps.minified import DEFAULT_RULES, Names, looked_up, lost, packed, r8, unminified
 from tests.conftest import Built
@@ -127,6 +128,8 @@ def test_its_latency_reports_are_valid(
     assert report.interrupted == interrupted
     assert report.runtime.threads == threads
     assert (report.thermal is None) == (name == "bare")
+    if name == "app":  # what every program prepares while it measures
+        assert (report.image.width, report.image.height) == (WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize("screen", ["classify", "camera", "self_test", "benchmark"])

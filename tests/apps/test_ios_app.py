@@ -14,6 +14,7 @@ import pytest
 
 from export_targets.artifact.folder import MANIFEST, open_artifact
 from export_targets.artifact.latency_folder import read_report
+from export_targets.runners.processes.phases import HEIGHT, WIDTH
 from tests.apps import ios_package, swift_toolchain
 from tests.apps.golden import with_tensors
 from tests.apps.swift_tests import Outcome, ran
@@ -82,6 +83,7 @@ def test_a_report_that_edgeform_asked_for_is_valid(app: Outcome, artifacts: Path
     report = read_report(WRITTEN / "remote.json")
     assert (report.runner, report.iterations, report.warmup) == ("ios", 3, 1)
     assert report.runtime.threads is None
+    assert (report.image.width, report.image.height) == (WIDTH, HEIGHT)
     assert any(
         open_artifact(folder).manifest.name == report.artifact for folder in artifacts.iterdir()
     )

@@ -19,7 +19,6 @@ from tests.export_targets import own_resnet
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "own-network.md"
 TARGETS = [("xnnpack", "int8"), ("vulkan", "fp16"), ("coreml", "int8"), ("coreml_pte", "fp16")]
-FULL = [pytest.param(*pair, marks=pytest.mark.full) for pair in TARGETS]
 EPOCHS, IMAGES, LEARNING_RATE = 6, 64, 4e-3
 RIGHT = 0.9  # of the held-out digits, after so few epochs
 
@@ -51,7 +50,8 @@ def photographs_of_people(shared_folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("target", "recipe"), [TARGETS[0], *FULL[1:]])
+@pytest.mark.full
+@pytest.mark.parametrize(("target", "recipe"), TARGETS)
 def test_the_network_of_the_page_is_built_on_every_target(
     target: str, recipe: str, page_file: Path, photographs_of_people: Path, built: Built
 ) -> None:

@@ -105,6 +105,7 @@ def test_what_does_not_export_is_bad_input(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.full
 def test_a_custom_operator_inside_a_recognized_layer_does_not_stay(
     edgeform: EdgeformInProcess, images: Path, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from edge_models.errors import RunnerError
 from export_targets.runners.processes import measuring as turns
 from export_targets.runners.processes.measuring import Turns
+from export_targets.runners.processes.phases import timing_image
 
 ECHO = """
 import json, sys
@@ -126,3 +127,10 @@ def test_a_stopped_process_does_not_outlive_a_killed_parent() -> None:
 def test_an_answer_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     turns.answer([1.5, "a"])
     assert json.loads(capsys.readouterr().out) == {"answer": [1.5, "a"]}
+
+
+def test_the_picture_that_is_timed_is_the_one_of_the_apps() -> None:
+    image = timing_image()
+    assert (image.mode, image.size) == ("RGB", (1280, 960))
+    for x, y in ((0, 0), (255, 0), (256, 0), (1279, 959), (7, 300)):
+        assert image.getpixel((x, y)) == ((x + y) % 256,) * 3
