@@ -33,8 +33,8 @@ def rewrite_operands(program: Program) -> None:
             node.replace_input_with(operand, program.new_constant(whole, node))
             program.fired["operands"] += 1
         first, second = node.args[0], node.args[1]
-        both = isinstance(first, fx.Node) and isinstance(second, fx.Node)
-        if node.target in COMMUTATIVE and both and not node.kwargs:
-            if math.prod(shape(first)) < math.prod(shape(second)):
-                node.args = (second, first)
-                program.fired["operands"] += 1
+        both = isinstance(first, fx.Node) and isinstance(second, fx.Node) and not node.kwargs
+        smaller = both and math.prod(shape(first)) < math.prod(shape(second))
+        if smaller and node.target in COMMUTATIVE:
+            node.args = (second, first)
+            program.fired["operands"] += 1
