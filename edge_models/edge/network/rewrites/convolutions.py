@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from edge_models.edge.folding import Affine, dense
+from edge_models.edge.folding import Affine, convolution_from, dense
 from edge_models.edge.forms import Forms
 from edge_models.edge.network.program import Program, arguments
 from edge_models.edge.network.rewrites.pools import pair
@@ -23,9 +23,6 @@ class DepthwiseByParts(nn.Module):
     and columns of the kernel, zeros beside a smaller one; take every s-th position of the sum
     """
 
-    weight: Tensor
-    bias: Tensor
-
     def __init__(self, weight: Tensor, bias: Tensor, stride: int, padding: int) -> None:
         super().__init__()
         self.stride, self.padding, self.kernel = stride, padding, weight.shape[2]
@@ -33,16 +30,22 @@ class DepthwiseByParts(nn.Module):
         self.reach = size // 2
         starts = range(0, self.kernel, size)
         self.places = [(row, column) for row in starts for column in starts]
+        channels = len(weight)
+        like = nn.Conv2d(channels, channels, size, padding=self.reach, groups=channels)
         parts = []
         for row, column in self.places:
             part = weight[:, :, row : row + size, column : column + size]
             parts.append(F.pad(part, (0, size - part.shape[3], 0, size - part.shape[2])))
         self.more = starts[-1] + size - self.kernel  # rows below that a part's zeros reach
-        self.register_buffer("weight", torch.stack(parts))
-        self.register_buffer("bias", bias.view(1, -1, 1, 1))
+        self.parts = nn.ModuleList(
+            convolution_from(
+                Affine(part, bias if place == (0, 0) else torch.zeros_like(bias)), like
+            )
+            for part, place in zip(parts, self.places, strict=True)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        channels, height, width = x.shape[1:]
+        height, width = x.shape[2:]
         rows, columns = (n + 2 * self.padding - self.kernel + 1 for n in (height, width))
         before, after = self.padding, self.padding + self.more
         if after > 0 and len(self.places) > 1:
@@ -50,11 +53,13 @@ class DepthwiseByParts(nn.Module):
             shift = self.reach
         else:
             shift = self.reach - self.padding
-        total = self.bias
-        for weight, (row, column) in zip(self.weight, self.places, strict=True):
-            part = F.conv2d(x, weight, padding=self.reach, groups=channels)
+        found = []
+        for part, (row, column) in zip(self.parts, self.places, strict=True):
             top, left = row + shift, column + shift
-            total = part[:, :, top : top + rows, left : left + columns] + total
+            found.append(part(x)[:, :, top : top + rows, left : left + columns])
+        total = found[0]
+        for other in found[1:]:
+            total = total + other
         return total[:, :, :: self.stride, :: self.stride]
 
 

@@ -221,6 +221,9 @@ FIRES: dict[str, Case] = {
     "softmax of channels": case("softmax", lambda x: F.softmax(x, 1)),
     "linear of rows": case("linear", call, nn.Linear(8, 4), ROWS),
     "linear of a map": case("linear", call, nn.Linear(12, 4, bias=False)),
+    "the smaller operand first": case(
+        "operands", lambda x: x.mean(1, keepdim=True) * x + x.sum()
+    ),
     "whole numbers and few axes": case(
         "operands", lambda layer, x: (x + 1) * layer.weight / 3, nn.Linear(12, 1)
     ),
