@@ -32,6 +32,7 @@ from tests.conftest import Built
 
 LOWEST_AGREEMENT = 0.99  # of INT8 with FP32 on the held-out digits
 LARGEST_LOSS = 0.005  # of INT8's top-1
+WITH_EVERY_RECIPE = "digits_conformer"  # the others every day by default and in INT8, else `full`
 
 
 class Matrix:
@@ -40,16 +41,21 @@ class Matrix:
     target: ClassVar[str]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        target = target_named(self.target)
+        everyday = (target.default_recipe, "int8")
+        models = [spec.name for spec in model_specs().values() if spec.embedded]
         cells = [
-            (spec.name, self.target, recipe)
-            for spec in model_specs().values()
-            if spec.embedded
-            for recipe in recipes_of(target_named(self.target))
+            pytest.param(
+                (model, self.target, recipe),
+                id=f"{model}-{recipe}",
+                marks=() if recipe in everyday or model == WITH_EVERY_RECIPE else pytest.mark.full,
+            )
+            for model in models
+            for recipe in recipes_of(target)
             # what compresses weights does so whatever the model: one is enough
-            if recipe_named(recipe).weights is None or spec.name == "digits_conformer"
+            if recipe_named(recipe).weights is None or model == WITH_EVERY_RECIPE
         ]
-        names = [f"{model}-{recipe}" for model, _, recipe in cells]
-        metafunc.parametrize("result", cells, ids=names, indirect=True)
+        metafunc.parametrize("result", cells, indirect=True)
 
     @pytest.fixture
     def result(self, request: pytest.FixtureRequest, built: Built) -> BuildResult:
@@ -217,5 +223,5 @@ class Matrix:
         content = json.loads((result.folder / artifact.PARITY).read_text(encoding="utf-8"))
         assert set(content) == {"schema_version", "artifact", "inputs", "hops"}
         fields = "name from to runner samples sqnr_db median_sqnr_db worst_sqnr_db max_abs cosine"
-        fields += " top1_agreement agreement_interval constant_agreement gate status why"
+        fields += " top1_agreement agreement_interval constant_agreement gate status why tensors"
         assert all(list(hop) == fields.split() for hop in content["hops"])
