@@ -6,9 +6,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from edge_models.errors import InputError, RunnerError
 from export_targets.prove import judge
@@ -78,42 +77,65 @@ def _answer(document: Mapping[str, str]) -> Judged:
     return Judged.model_validate(document)
 
 
+class Crew:
+    """The processes of a task, each with a thread that gives it chunks and takes its answers."""
+
+    def __init__(self, task: Task, chunks: Mapping[int, Chunk]) -> None:
+        self.task = task
+        self.waiting: SimpleQueue[tuple[int, Chunk]] = SimpleQueue()
+        for entry in chunks.items():
+            self.waiting.put(entry)
+        self.news: SimpleQueue[Answer | BaseException | None] = SimpleQueue()  # None: a step
+        self.stopped, self.processes = threading.Event(), set[Process]()
+
+    def serve(self) -> None:
+        """What a thread does: whatever goes wrong belongs to the one that counts."""
+        process: Process | None = None
+        while not self.stopped.is_set():
+            try:
+                number, chunk = self.waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                process, judged = self._judged(process, chunk)
+            except BaseException as error:
+                self.news.put(error)
+                return
+            self.news.put((number, judged))
+
+    def _judged(self, process: Process | None, chunk: Chunk) -> tuple[Process, Judged]:
+        """By the process, or by a new one where there is none or it dies."""
+        why = ""
+        for _ in range(ATTEMPTS):
+            if process is None:
+                self.processes.add(process := Process(self.task))
+            try:
+                return process, process.judge(chunk, lambda: self.news.put(None))
+            except DiedError as error:
+                process, why = None, str(error)
+            if self.stopped.is_set():
+                break
+        raise RunnerError(_twice(chunk, why))
+
+    def close(self) -> None:
+        """End all, whatever they do."""
+        self.stopped.set()
+        for process in list(self.processes):
+            process.close()
+
+
 def judged_by_processes(
     task: Task, chunks: Mapping[int, Chunk], count: int, advance: Callable[[], None]
 ) -> Iterator[Answer]:
     """The answers to chunks by their number, in the order in which they are ready. A chunk whose
     process dies is judged again by another; raises RunnerError where that dies too.
     """
-    waiting = deque(chunks.items())
-    news: SimpleQueue[Answer | BaseException | None] = SimpleQueue()  # None: a step
-    processes: set[Process] = set()
-
-    def serve() -> None:
-        process: Process | None = None
-        try:
-            while waiting:
-                number, chunk = waiting.popleft()
-                for attempt in range(1, ATTEMPTS + 1):
-                    if process is None:
-                        processes.add(process := Process(task))
-                    try:
-                        news.put((number, process.judge(chunk, lambda: news.put(None))))
-                        break
-                    except DiedError as error:
-                        process = None
-                        if attempt == ATTEMPTS:
-                            raise RunnerError(_twice(chunk, str(error))) from error
-        except IndexError:  # another took the last chunk
-            return
-        except BaseException as error:  # it belongs to the one that counts
-            news.put(error)
-
-    for _ in range(min(count, len(chunks))):
-        threading.Thread(target=serve, daemon=True).start()
-    left = len(chunks)
+    crew, left = Crew(task, chunks), len(chunks)
+    for _ in range(min(count, left)):
+        threading.Thread(target=crew.serve, daemon=True).start()
     try:
         while left:
-            match news.get():
+            match crew.news.get():
                 case None:
                     advance()
                 case BaseException() as error:
@@ -122,9 +144,7 @@ def judged_by_processes(
                     left -= 1
                     yield answer
     finally:
-        waiting.clear()
-        for process in list(processes):
-            process.close()
+        crew.close()
 
 
 def _twice(chunk: Chunk, why: str) -> str:
