@@ -128,9 +128,6 @@ WRONG = {
         (F32, FLAT, (5, 1)), (Call("aten.view_copy.default", (0, 2), 1),), IN, OUT
     ),
     "does not know": Graph((F32, F32), (Call("aten.dog.default", IN, 1),), IN, OUT),
-    "not rows of logits": Graph(
-        (F32, FLAT, (4,)), (Call("aten.view_copy.default", (0, 2), 1),), IN, OUT
-    ),
 }
 
 
