@@ -204,7 +204,7 @@ class Matrix:
     def test_held_out_digits_are_classified_as_by_the_reference(
         self, result: BuildResult, digit_folders: Path
     ) -> None:
-        limit = HELD_OUT if self.target == "xnnpack" else HELD_OUT // 2  # an interpreter is slow
+        limit = HELD_OUT if self.target == "xnnpack" else HELD_OUT // 5  # an interpreter is slow
         choice, alone = Choice(digit_folders, limit=limit), Work(workers=1)
         report = evaluate(result.folder, choice, None, False, silent_reporter(), work=alone)
         programs = {program.program: program for program in report.programs}
@@ -213,8 +213,9 @@ class Matrix:
         assert reference.top1 >= 0.97
         assert reference.top1 <= reference.top5 <= 1
         if recipe_named(result.manifest.recipe).name != "fp32":
-            assert file.agreement >= LOWEST_AGREEMENT
-            assert abs(file.top1 - reference.top1) <= LARGEST_LOSS
+            one = 0 if limit == HELD_OUT else 1 / limit  # of few images one is more than its share
+            assert file.agreement >= LOWEST_AGREEMENT - one
+            assert abs(file.top1 - reference.top1) <= LARGEST_LOSS + one
         else:
             same = {"program": "file"}
             assert file == reference.model_copy(update=same)
