@@ -76,7 +76,14 @@ def test_local_weights_are_quantized_once_before_they_are_sliced(layer: fx.Graph
     assert len({node.args[0].args[0] for node in taps}) == 1
 
 
-@pytest.mark.parametrize("rule", FLOAT_RULES[1:], ids=lambda rule: rule.name)
+OF_A_COT_LAYER = {"TapNorm", "TapSum", "ContextMeans", "ContextMix"}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule for rule in FLOAT_RULES if rule.name in OF_A_COT_LAYER],
+    ids=lambda rule: rule.name,
+)
 def test_what_decides_a_cot_layer_stays_float(layer: fx.GraphModule, rule: FloatRule) -> None:
     ruled = [node for node in layer.graph.nodes if lies_in(node, rule.module)]
     assert [node for node in ruled if operator_name(node) in ("add", "mul", "mean", "sub")]
