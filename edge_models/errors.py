@@ -1,6 +1,12 @@
 """The errors that a user sees: what is wrong and what to do, without a traceback."""
 
 
+def described(error: BaseException) -> str:
+    """An error's class and the first line of what it says, where it says something."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 class InputError(Exception):
     """Bad input. ``what`` names the thing and the offender, ``remedy`` what to do about it."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from edge_models.errors import InputError
+from edge_models.errors import InputError, described
 
 SEPARATOR = ":"
 FORM = "FILE.py:FUNCTION or package.module:FUNCTION"
@@ -107,10 +107,8 @@ def _ran(run: Callable[[], Any], what: str, source: str) -> Any:
             "it with torch's own operators.",
         ) from error
     except (Exception, SystemExit) as error:
-        lines = str(error).strip().splitlines()
-        said = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
         raise InputError(
-            f"{what} raised {said}{_line(error, source)}.",
+            f"{what} raised {described(error)}{_line(error, source)}.",
             "It runs here without arguments and without a GPU: try it so in Python.",
         ) from error
 

@@ -10,13 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edge_models.errors import InputError
+from edge_models.errors import InputError, described
 from edge_models.own_code import called, is_place
 from edge_models.spec import FloatRule, InputSpec, ModelSpec, OutputKind, OutputTensor, OwnNetwork
 
 FAMILY = "own"
 MAX_RANK = 4
+ITSELF = "its own forward"  # of a network, where no module in it is meant
 RESERVED = ("input", "image")  # of the input of a Core ML program
+Network = str | nn.Module | None  # of one's own: the place of its function, or itself
 STATISTICS = "statistics, squares among them, need more than 8 bits"
 # What is known to hurt in any network; what an edge form hurts stands with the targets.
 FLOAT_RULES = tuple(
@@ -109,9 +111,8 @@ def _copied(network: nn.Module, model: str) -> nn.Module:
     try:
         return deepcopy(network)
     except Exception as error:  # whatever the user's classes raise
-        lines = str(error).strip().splitlines() or [""]
         raise InputError(
-            f"The network {model} cannot be copied: {type(error).__name__}: {lines[0]}",
+            f"The network {model} cannot be copied: {described(error)}",
             "Hold weights as parameters, computed tensors with detach(), and no handles of the "
             "system.",
         ) from error
@@ -167,10 +168,9 @@ def _run(network: nn.Module, model: str, image: Tensor) -> dict[str, Tensor]:
         try:
             returned = network(given)
         except Exception as error:
-            lines = str(error).strip().splitlines() or [""]
             raise InputError(
                 f"The network {model} does not run on an image {tuple(image.shape)}, in "
-                f"{_deepest(entered)}: {type(error).__name__}: {lines[0]}",
+                f"{deepest(entered)}: {described(error)}",
                 "It gets normalized RGB images as float32 on the CPU, of --size; a CUDA operator "
                 "runs on no phone.",
             ) from error
@@ -265,8 +265,9 @@ def entered_modules(network: nn.Module) -> Iterator[list[str]]:
             hook.remove()
 
 
-def _deepest(entered: list[str]) -> str:
-    return entered[-1] if entered and entered[-1] else "its own forward"
+def deepest(entered: list[str]) -> str:
+    """The module that was entered last, by its path."""
+    return entered[-1] if entered and entered[-1] else ITSELF
 
 
 def _listed(tensors: tuple[OutputTensor, ...]) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge.network import Recognized
-from edge_models.errors import InputError
+from edge_models.errors import InputError, described
 from edge_models.images import normalize
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import one_output, run_eager
@@ -162,10 +162,8 @@ def _lowered(
         if plan.spec.own is None:
             raise
         cause = error.__cause__ or error
-        lines = str(cause).strip().splitlines() or [""]
         raise InputError(
-            f"{plan.target.name}'s compiler does not take the network: {type(cause).__name__}: "
-            f"{lines[0]}",
+            f"{plan.target.name}'s compiler does not take the network: {described(cause)}",
             "Try another --recipe or --target, or parts of the network, to see which module it is.",
         ) from error
 

@@ -35,13 +35,14 @@ ROOMS: dict[str, set[str]] = {
     "request.py": set(),
     "preprocessing.py": {"request.py"},
     "plan.py": CONTRACTS | {"request.py", "preprocessing.py"},
-    "prove": CONTRACTS | {"lowering"},
+    "workers.py": set(),
+    "prove": CONTRACTS | {"lowering", "workers.py"},
     "form.py": CONTRACTS | PLANS | {"lowering"},
     "write_artifact.py": CONTRACTS | PLANS | {"prove"},
     "pipeline.py": CONTRACTS | PLANS | {"form.py", "write_artifact.py", "prove", "lowering"},
     "profile": CONTRACTS | {"request.py", "pipeline.py", "runners"},
     "report": {"artifact", "prove", "progress.py"},
-    "matrix": {"target.py", "progress.py"},
+    "matrix": {"artifact", "target.py", "progress.py", "workers.py"},
     "command_line": CONTRACTS
     | {
         "request.py",

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt, model_validator
 
-from edge_models.spec import SMALLEST_CROP, InputSpec, Interpolation, ResizeMode
+from edge_models.spec import SMALLEST_CROP, InputSpec, Interpolation, OutputKind, ResizeMode
 
 
 class Section(BaseModel):
@@ -104,6 +104,11 @@ class OutputSection(Section):
         if self.tensors and self.shape != (1, sum(self.sizes)):
             raise ValueError(f"the tensors' {sum(self.sizes)} numbers are not {self.shape}")
         return self
+
+    @property
+    def own_kind(self) -> OutputKind:
+        """What a network of one's own with this output returns."""
+        return "tensors" if self.kind == "tensors" else "logits"
 
     @property
     def sizes(self) -> list[int]:

@@ -35,10 +35,11 @@ def matrix(
         from export_targets.report.page import write_report
 
     cells = cells_of(read_plan(plan), plan.parent)
-    rows = run_matrix(cells, out, stderr_reporter(), workers, memory, on)
+    reporter = stderr_reporter()
+    rows = run_matrix(cells, out, reporter, workers, memory, on)
     whole = [Path(row.artifact) for row in rows if row.sqnr_db is not None]
     if whole:
-        stderr_reporter().note(f"Report: {write_report(whole, out / PAGE, stderr_reporter())}")
+        reporter.note(f"Report: {write_report(whole, out / PAGE, reporter)}")
     return _end(rows, as_json)
 
 

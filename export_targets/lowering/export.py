@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, fx, nn
 
-from edge_models.errors import InputError
-from edge_models.own_network import entered_modules
+from edge_models.errors import InputError, described
+from edge_models.own_network import ITSELF, deepest, entered_modules
 from export_targets.lowering.graph import module_path
 
 NAMESPACES = ("aten", "prims", "quantized_decomposed")  # of operators that a target may take
@@ -32,10 +32,8 @@ def own_exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
     try:
         program = exported(module, x)
     except Exception as error:  # torch.export raises whatever tracing stumbles on
-        lines = str(error).strip().splitlines() or [""]
         raise InputError(
-            f"The network does not export: {_blamed(module, x)}: {type(error).__name__}: "
-            f"{lines[0]}",
+            f"The network does not export: {_blamed(module, x)}: {described(error)}",
             "Its forward may not choose by the values of tensors, nor leave torch's operators: "
             "write that module with torch.where, masks and fixed sizes.",
         ) from error
@@ -51,12 +49,12 @@ def _blamed(module: nn.Module, x: Tensor) -> str:
         try:
             exported(module, x)
         except Exception:  # it is the same again: where it was is what is looked for
-            return entered[-1] if entered and entered[-1] else "its own forward"
-    return "its own forward"
+            return deepest(entered)
+    return ITSELF
 
 
 def _check(node: fx.Node) -> None:
-    where = module_path(node) or "its own forward"
+    where = module_path(node) or ITSELF
     target = node.target
     if isinstance(target, torch._ops.HigherOrderOperator):
         raise InputError(

@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from export_targets.artifact.folder import MANIFEST, digest
+
 PACKAGES = ("edgeform", "torch", "torchao", "executorch")
 DONE = 0  # the exit code of a command whose gates held
 ROW = ".row.json"  # beside the artifact
@@ -77,7 +79,7 @@ def run_cell(cell: Cell, out: Path, threads: int) -> Row:
 def read_row(cell: Cell, out: Path) -> Row | None:
     """The row of an earlier run whose artifact is still there."""
     path = out / f"{cell.name}{ROW}"
-    if not path.exists() or not (out / cell.name / "manifest.json").exists():
+    if not path.exists() or not (out / cell.name / MANIFEST).exists():
         return None
     try:
         return Row.model_validate_json(path.read_bytes())
@@ -90,7 +92,7 @@ def identity_of(cell: Cell) -> str:
     held: dict[str, Any] = {"cell": cell.model_dump(), "versions": [version(p) for p in PACKAGES]}
     for text in (*cell.options.values(), cell.images):
         if text is not None and Path(text).is_file():
-            held[text] = hashlib.sha256(Path(text).read_bytes()).hexdigest()
+            held[text] = digest(Path(text))
         elif text is not None and Path(text).is_dir():
             files = sorted(path for path in Path(text).rglob("*") if path.is_file())
             held[text] = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]

@@ -8,10 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_models.errors import InputError
-from edge_models.registry import named
 from export_targets.matrix.cell import Cell, Row, identity_of, run_cell
 from export_targets.progress import Reporter
+from export_targets.workers import cluster, cores
 
 SHARE_OF_MEMORY = 0.8
 
@@ -31,10 +30,9 @@ def run_matrix(
     out.mkdir(parents=True, exist_ok=True)
     start, rows = time.monotonic(), dict[str, Row]()
     if on is not None:
-        named({"ray": None}, "place to work on", on)
-        done = _on_ray(cells, out)
+        done = _on_ray(cells, out, on)
     else:
-        done = _here(cells, out, workers or os.cpu_count() or 1, gigabytes or _memory())
+        done = _here(cells, out, workers or cores(), gigabytes or _memory())
     for row in done:
         rows[row.name] = row
         left = (time.monotonic() - start) / len(rows) * (len(cells) - len(rows))
@@ -60,7 +58,7 @@ def said(row: Row) -> str:
 
 def _here(cells: Sequence[Cell], out: Path, workers: int, gigabytes: float) -> Iterator[Row]:
     memory = Memory(gigabytes)
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, cores() // workers)
 
     def run(cell: Cell) -> Row:
         with memory.taken(cell.gigabytes):
@@ -104,14 +102,8 @@ def _memory() -> float:
     return SHARE_OF_MEMORY * pages / 1e9
 
 
-def _on_ray(cells: Sequence[Cell], out: Path) -> Iterator[Row]:
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("Ray is not installed.", "pip install 'edgeform[ray]'") from error
-    if not ray.is_initialized():
-        address = "auto" if "RAY_ADDRESS" in os.environ else None
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
+def _on_ray(cells: Sequence[Cell], out: Path, on: str) -> Iterator[Row]:
+    ray = cluster(on)
     place = out.resolve()
     pending = {
         ray.remote(num_cpus=1, memory=int(cell.gigabytes * 1e9))(run_cell).remote(

@@ -2,20 +2,15 @@
 
 from pathlib import Path
 
-from torch import nn
-
 from edge_models.catalog import model_spec
 from edge_models.errors import InputError
-from edge_models.spec import OutputKind
+from edge_models.own_network import Network
 from export_targets.artifact import folder as artifacts
 from export_targets.artifact.folder import Artifact, open_artifact
-from export_targets.artifact.manifest import Manifest
 from export_targets.pipeline import build
 from export_targets.progress import Reporter
 from export_targets.request import BuildRequest
 from quantize.calibration import SYNTHETIC
-
-Network = str | nn.Module | None  # of one's own: the place of its function, or itself
 
 
 def published_form(artifact: Artifact, network: Network, reporter: Reporter) -> Path:
@@ -58,16 +53,12 @@ def published_form(artifact: Artifact, network: Network, reporter: Reporter) -> 
         crop=manifest.input.spec.crop,
         interpolation=manifest.input.resize.interpolation,
         resize=manifest.input.resize.mode,
-        output_kind=_kind(manifest) if manifest.own else None,
+        output_kind=manifest.output.own_kind if manifest.own else None,
         heads=manifest.output.heads,
         form="published",
         out=out,
     )
     return build(request, reporter).folder
-
-
-def _kind(manifest: Manifest) -> OutputKind:
-    return "tensors" if manifest.output.kind == "tensors" else "logits"
 
 
 def _is_published_form(folder: Path, artifact: Artifact) -> bool:

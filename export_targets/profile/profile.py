@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from edge_models.errors import InputError, RunnerError
+from edge_models.own_network import Network
 from edge_models.registry import named
 from export_targets.artifact.folder import Artifact, first_problem, open_artifact
 from export_targets.artifact.latency_folder import add_report, import_report, model_digest
@@ -22,7 +23,7 @@ from export_targets.artifact.latency_report import (
     Phases,
     Ratio,
 )
-from export_targets.profile.baseline import Network, published_form
+from export_targets.profile.baseline import published_form
 from export_targets.profile.operator_times import delegated_operators, of_operators, operator_table
 from export_targets.profile.ratios import LEVEL, ratio
 from export_targets.progress import Reporter

@@ -1,6 +1,5 @@
 """``evaluate``: top-1 and top-5 of the reference and the saved file over labelled folders."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,14 @@ from pydantic import BaseModel, ConfigDict
 from edge_models.errors import InputError
 from edge_models.image_folder import spread
 from edge_models.image_reading import check_unreadable, reading_notes
+from edge_models.own_network import Network
 from edge_models.registry import named
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.progress import Reporter
-from export_targets.prove import programs
 from export_targets.prove.accuracy import Accuracy, Judged, accuracies
 from export_targets.prove.journal import journal_of
-from export_targets.prove.judge import Chunk, Judge, Task
-from export_targets.prove.judge_processes import Answer, judged_by_processes
+from export_targets.prove.judge import Answer, Chunk, Judge, Task
+from export_targets.prove.judge_processes import judged_by_processes
 from export_targets.prove.labelled import (
     CLASS_ORDERS,
     Classes,
@@ -30,6 +29,7 @@ from export_targets.prove.labelled import (
 from export_targets.prove.outputs import check_classes
 from export_targets.runner import runner_named
 from export_targets.target import target_named
+from export_targets.workers import cores
 
 # Images that are judged together, whoever judges them: what a process has in memory, and what is
 # lost when it dies.
@@ -94,7 +94,7 @@ def evaluate(
     runner: str | None,
     trust_graphs: bool,
     reporter: Reporter,
-    network: programs.Network = None,
+    network: Network = None,
     work: Work = Work(),
 ) -> EvaluationReport:
     """Run every program of an artifact over ``images/<class>/*``. A report, no gate.
@@ -158,7 +158,7 @@ def _labelled(artifact: Artifact, choice: Choice) -> LabelledImages:
 def _judged(
     artifact: Artifact,
     task: Task,
-    network: programs.Network,
+    network: Network,
     pairs: Sequence[tuple[Path, int]],
     work: Work,
     reporter: Reporter,
@@ -178,7 +178,7 @@ def _judged(
     interrupted = False
     try:
         with reporter.steps(f"Images x {programs} programs", answers) as advance:
-            for number, part in _answers(task, network, left, work, advance):
+            for number, part in _answers(artifact, task, network, left, work, advance):
                 judged[number] = part
                 journal.add(number, part)
                 check_unreadable(
@@ -197,37 +197,34 @@ def _judged(
 
 
 def _answers(
+    artifact: Artifact,
     task: Task,
-    network: programs.Network,
+    network: Network,
     chunks: Mapping[int, Chunk],
     work: Work,
     advance: Callable[[], None],
 ) -> Iterator[Answer]:
     """By whom the work says; a network that is no file's is only in this process."""
-    if network != task.network:
-        return _judged_here(Judge(task, resident=False, network=network), chunks, advance)
-    if work.on is not None:
+    if network == task.network and work.on is not None:
         from export_targets.prove.judge_on_ray import judged_on_ray
 
-        named({"ray": None}, "place to work on", work.on)
-        return judged_on_ray(task, chunks, advance)
-    workers = min(work.workers or _cores(task), len(chunks))
-    if workers <= 1:
-        return _judged_here(Judge(task, resident=False), chunks, advance)
-    return judged_by_processes(task, chunks, workers, advance)
-
-
-def _cores(task: Task) -> int:
-    """As many processes as cores; one where the runner holds no file in a process, as a phone."""
-    target = open_artifact(task.artifact).manifest.target.name
-    if runner_named(task.runner, target).load is None:
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return judged_on_ray(task, chunks, work.on, advance)
+    # a runner that holds no file in a process, as a phone, is asked by one
+    loads = runner_named(task.runner, artifact.manifest.target.name).load is not None
+    workers = min(work.workers or (cores() if loads else 1), len(chunks))
+    if network == task.network and workers > 1:
+        return judged_by_processes(task, chunks, workers, advance)
+    return _judged_here(artifact, task, network, chunks, advance)
 
 
 def _judged_here(
-    judge: Judge, chunks: Mapping[int, Chunk], advance: Callable[[], None]
+    artifact: Artifact,
+    task: Task,
+    network: Network,
+    chunks: Mapping[int, Chunk],
+    advance: Callable[[], None],
 ) -> Iterator[Answer]:
+    judge = Judge(task, artifact, resident=False, network=network)
     for number, chunk in chunks.items():
         yield number, judge(chunk, advance)
 

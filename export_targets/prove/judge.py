@@ -14,8 +14,9 @@ from torch import Tensor
 
 from edge_models.errors import InputError, RunnerError
 from edge_models.image_reading import CropReader
+from edge_models.own_network import Network
 from edge_models.reference.heads import run_eager
-from export_targets.artifact.folder import open_artifact
+from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.prove import programs
 from export_targets.prove.accuracy import Hits, Judged, count_hits, one_head
 from export_targets.runner import runner_named
@@ -24,6 +25,7 @@ STEP = "."  # the line that a process prints for each answer
 
 Program = Callable[[Tensor, Callable[[], None]], Tensor]  # pixels and progress -> logits
 Chunk = Sequence[tuple[str, int]]  # images by their path, with their class
+Answer = tuple[int, Judged]  # to a chunk by its number
 
 
 class Task(BaseModel):
@@ -47,9 +49,10 @@ class Judge:
     runner can do that. ``network`` is one that is no file's.
     """
 
-    def __init__(self, task: Task, resident: bool, network: programs.Network = None) -> None:
-        self.task = task
-        self.artifact = open_artifact(task.artifact)
+    def __init__(
+        self, task: Task, artifact: Artifact, resident: bool, network: Network = None
+    ) -> None:
+        self.task, self.artifact = task, artifact
         self.programs = self._programs(resident, network or task.network)
 
     def __call__(self, chunk: Chunk, advance: Callable[[], None]) -> Judged:
@@ -80,7 +83,7 @@ class Judge:
         }
         return count_hits(logits, torch.tensor(classes))
 
-    def _programs(self, resident: bool, network: programs.Network) -> dict[str, Program]:
+    def _programs(self, resident: bool, network: Network) -> dict[str, Program]:
         """What is reported, by name: the reference first, the saved file last."""
         artifact = self.artifact
         runner = runner_named(self.task.runner, artifact.manifest.target.name)
@@ -106,6 +109,11 @@ class Judge:
         return result
 
 
+def resident_judge(task: Task) -> Judge:
+    """One that holds the saved file: for a process of its own."""
+    return Judge(task, open_artifact(task.artifact), resident=True)
+
+
 def _one_by_one(
     run: Callable[[Tensor], Tensor], inputs: Tensor, advance: Callable[[], None]
 ) -> Tensor:
@@ -127,7 +135,7 @@ def main(task: str) -> None:
     judge: Judge | None = None
     for line in sys.stdin:
         try:
-            judge = judge or Judge(Task.model_validate_json(task), resident=True)
+            judge = judge or resident_judge(Task.model_validate_json(task))
             result: dict[str, object] = judge(json.loads(line), lambda: say(STEP)).model_dump()
         except (InputError, RunnerError) as error:
             what = error.what if isinstance(error, InputError) else str(error)

@@ -1,7 +1,6 @@
 """Chunks of images judged on a Ray cluster, which does those of a lost node again."""
 
 import io
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,28 +11,21 @@ from typing import Any
 
 from edge_models.errors import InputError, RunnerError
 from export_targets.prove.accuracy import Judged
-from export_targets.prove.judge import Chunk, Judge, Task
+from export_targets.prove.judge import Answer, Chunk, Judge, Task, resident_judge
+from export_targets.workers import cluster
 
 PACKAGES = ("edgeform", "torch", "executorch")  # the same on every node, for the same results
 RETRIES = 3  # of a chunk whose process or node was lost
 
-Answer = tuple[int, Judged]  # a chunk by its number
-
 
 def judged_on_ray(
-    task: Task, chunks: Mapping[int, Chunk], advance: Callable[[], None]
+    task: Task, chunks: Mapping[int, Chunk], on: str, advance: Callable[[], None]
 ) -> Iterator[Answer]:
     """The answers to chunks by their number, in the order in which they are ready. The images are
     read where they are judged: their paths must be the same on every node. Raises InputError
     without Ray or for a node with other versions, RunnerError for a chunk that cannot be judged.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("Ray is not installed.", "pip install 'edgeform[ray]'") from error
-    if not ray.is_initialized():
-        address = "auto" if "RAY_ADDRESS" in os.environ else None
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    ray = cluster(on)
     artifact, ours = ray.put(_packed(task.artifact)), _versions()
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(judge_chunk)
     absolute = task.model_copy(update={"folder": task.folder.resolve()})
@@ -79,7 +71,7 @@ def _judge(packed: bytes, task: Task) -> Judge:
     folder = tempfile.mkdtemp(prefix="edgeform-")
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(folder)
-    return Judge(task.model_copy(update={"artifact": Path(folder)}), resident=True)
+    return resident_judge(task.model_copy(update={"artifact": Path(folder)}))
 
 
 def _packed(folder: Path) -> bytes:

@@ -12,13 +12,11 @@ from queue import Empty, SimpleQueue
 from edge_models.errors import InputError, RunnerError
 from export_targets.prove import judge
 from export_targets.prove.accuracy import Judged
-from export_targets.prove.judge import Chunk, Task
+from export_targets.prove.judge import Answer, Chunk, Task
 
 ERRORS = {error.__name__: error for error in (InputError, RunnerError)}
 ATTEMPTS = 2  # a chunk that ended two processes would end a third
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # processes that share cores with more wait for one another
-
-Answer = tuple[int, Judged]  # a chunk by its number
 
 
 class DiedError(Exception):

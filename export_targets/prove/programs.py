@@ -12,14 +12,12 @@ from edge_models.edge import edge_form
 from edge_models.edge.network import network_edge_form
 from edge_models.errors import InputError
 from edge_models.images import normalize
-from edge_models.own_network import own_spec
+from edge_models.own_network import Network, own_spec
 from edge_models.reference.heads import one_output, run_eager
-from edge_models.spec import ModelSpec, OutputKind
+from edge_models.spec import ModelSpec
 from export_targets.artifact import folder as artifacts
 from export_targets.artifact.folder import Artifact
 from export_targets.target import target_named
-
-Network = str | nn.Module | None  # of one's own: the place of its function, or itself
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def _spec_of(artifact: Artifact, network: Network) -> ModelSpec:
     """The spec of a network that returns what an artifact's does. Raises InputError."""
     manifest = artifact.manifest
     place, module = (network, None) if isinstance(network, str) else (manifest.model.name, network)
-    kind: OutputKind = "tensors" if manifest.output.kind == "tensors" else "logits"
+    kind = manifest.output.own_kind
     spec = own_spec(place, module, manifest.input.spec, manifest.input.shape[0], kind)
     assert spec.own is not None
     returned = [(tensor.name, tensor.shape) for tensor in spec.own.tensors]

@@ -9,6 +9,7 @@ from torch import Tensor
 from edge_models.errors import InputError
 from edge_models.image_folder import list_images, spread
 from edge_models.image_reading import CropReader
+from edge_models.own_network import Network
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import run_eager
 from export_targets.artifact.folder import Artifact, open_artifact
@@ -40,7 +41,7 @@ def verify(
     trust_graphs: bool,
     reporter: Reporter,
     strict: bool = False,
-    network: programs.Network = None,
+    network: Network = None,
 ) -> Verification:
     """Check an artifact. Without ``images`` on its golden inputs and stored logits: no code from
     the artifact is run but the model file itself. ``strict`` refuses an image that cannot be read;
@@ -141,7 +142,7 @@ def fresh_logits(
     inputs: Tensor,
     trust_graphs: bool,
     reporter: Reporter,
-    network: programs.Network = None,
+    network: Network = None,
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Logits of the programs before the saved file on new inputs, and why some are absent."""
     source = programs.reference(artifact, network, trust_graphs)

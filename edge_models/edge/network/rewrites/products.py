@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from edge_models.edge.forms import Forms
 from edge_models.edge.network.program import Program, arguments, shape
+from edge_models.edge.network.rewrites.pools import LOWEST
 from edge_models.edge.network.rewrites.rewrite import Rewrite
 
 aten = torch.ops.aten
@@ -65,9 +66,6 @@ class LinearOfMatrix(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         rows = F.linear(x.reshape(-1, x.shape[-1]), self.weight, self.bias)
         return rows.reshape(*x.shape[:-1], rows.shape[-1])
-
-
-LOWEST = -65504.0  # of float16
 
 
 def _attention(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:

@@ -32,7 +32,7 @@ class OverPositions(nn.Module):
     that map: ``mean``; ``sum`` as n times the mean; ``largest`` as a pool over the whole map
     """
 
-    def __init__(self, given: tuple[int, ...], dims: list[int], kind: str, keep: bool) -> None:
+    def __init__(self, given: tuple[int, ...], kind: str, dims: list[int], keep: bool) -> None:
         super().__init__()
         others = [axis for axis in range(len(given)) if axis not in dims]
         self.order = [*others, *dims]
@@ -96,7 +96,7 @@ def _mean(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
         return MeanOfLast(size[-1])
     if keep and len(size) == 4 and dims == [1]:
         return MeanOfChannels(size[1])
-    return OverPositions(size, dims, "mean", keep)
+    return OverPositions(size, "mean", dims, keep)
 
 
 def _mean_kept(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
@@ -106,18 +106,18 @@ def _mean_kept(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
         return MeanOfPositions()
     if (len(size) == 4 and dims == [2, 3]) or (len(dims) == 1 and keep):
         return None
-    return OverPositions(size, dims, "mean", keep)
+    return OverPositions(size, "mean", dims, keep)
 
 
 def _sum(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
-    return OverPositions(shape(node.args[0]), *_swapped(node, "sum"))
+    return OverPositions(shape(node.args[0]), "sum", *_dims(node))
 
 
 def _amax(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
     size, (dims, keep) = shape(node.args[0]), _dims(node)
     if len(size) == 4 and dims == [2, 3] and keep:
         return None
-    return OverPositions(size, dims, "largest", keep)
+    return OverPositions(size, "largest", dims, keep)
 
 
 def _max(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
@@ -125,12 +125,7 @@ def _max(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
     assert isinstance(source, fx.Node)
     if node.target is not operator.getitem or node.args[1] != 0:
         return None
-    return OverPositions(shape(source.args[0]), *_swapped(source, "largest"))
-
-
-def _swapped(node: fx.Node, kind: str) -> tuple[list[int], str, bool]:
-    dims, keep = _dims(node)
-    return dims, kind, keep
+    return OverPositions(shape(source.args[0]), "largest", *_dims(source))
 
 
 REWRITES = (
