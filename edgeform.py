@@ -120,17 +120,18 @@ def evaluate(
     progress: bool = False,
 ) -> "EvaluationReport":
     """Top-1, top-5 and agreement, each in [0, 1], of an artifact's programs over the labelled
-    images of ``images/<class>/``: all, or ``limit`` of them. ``labels`` (a file) or ``class_order``
-    ("natural", "sorted") say which class each folder is where their names do not; ``network`` as
-    for ``verify``.
+    images of ``images/<class>/``, a folder or its address (``s3://``, ``https://``): all, or
+    ``limit`` of them. ``labels`` (a file) or ``class_order`` ("natural", "sorted") say which class
+    each folder is where their names do not; ``network`` as for ``verify``.
 
     ``workers`` processes judge, by default one for each core (1: this one), or with ``on="ray"`` a
     Ray cluster; ``resume`` goes on where an evaluation of the same files was interrupted.
     """
+    from edge_models.image_folder import path_at
     from export_targets.prove.evaluate import Choice, Work
     from export_targets.prove.evaluate import evaluate as run
 
-    choice = Choice(Path(images), limit, _path(labels), class_order, strict)
+    choice = Choice(path_at(images), limit, _path(labels), class_order, strict)
     work = Work(workers, on, resume)
     return run(Path(folder), choice, runner, trust_graphs, _reporter(progress), network, work)
 

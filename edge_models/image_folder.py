@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from edge_models.errors import InputError
+from edge_models.errors import InputError, described
 from edge_models.images import HEIF_SUFFIXES
 
 SUFFIXES = frozenset(
@@ -18,6 +18,7 @@ SUFFIXES = frozenset(
 )
 ARCHIVE_REMAINS = "__MACOSX"  # what macOS adds to a zip archive
 NO_FILE = "no file (a link that leads nowhere, a pipe)"
+ADDRESS = "://"
 Item = TypeVar("Item")
 
 
@@ -63,6 +64,27 @@ def list_images(folder: Path) -> ImageFolder:
     return ImageFolder(tuple(paths), hidden, dict(sorted(others.items())))
 
 
+def path_at(address: str | Path) -> Path:
+    """A path, also of what stands at an address that fsspec knows, as ``s3://`` or ``https://``.
+
+    Raises InputError where a package for the address is missing.
+    """
+    if ADDRESS not in str(address):
+        return Path(address)
+    try:
+        from upath import UPath
+
+        path = UPath(str(address))
+        path.fs  # noqa: B018  # here it is missed, not when the first image is read
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"The address {address} cannot be read: {described(error)}",
+            "pip install 'edgeform[remote]', and what fsspec needs for it: s3fs for s3://, gcsfs "
+            "for gs://.",
+        ) from error
+    return cast(Path, path)  # it has what is asked of a path here
+
+
 def is_hidden(path: Path) -> bool:
     """Whether a name says that a file or folder is not the user's."""
     return path.name.startswith(".") or path.name == ARCHIVE_REMAINS
@@ -96,7 +118,7 @@ def _below(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     children = entries(folder)
     stat = folder.stat()
     place = (stat.st_dev, stat.st_ino)
-    if place in above:
+    if stat.st_ino and place in above:  # what is read over a network has no numbers, nor links
         return
     for child in children:
         if child.is_dir() and not is_hidden(child):

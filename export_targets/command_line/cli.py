@@ -203,7 +203,7 @@ def profile(
 @app.command()
 def evaluate(
     artifact: Path,
-    images: Annotated[Path, typer.Option(help="One folder a class.")],
+    images: Annotated[str, typer.Option(help="One folder a class; or its address, as s3://...")],
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most so many images.")] = None,
     labels: FolderLabels = None,
     class_order: ClassOrder = None,
@@ -220,10 +220,11 @@ def evaluate(
 ) -> int:
     """Top-1 and top-5 of the FP32 reference and the saved file, and their agreement."""
     with loading():
+        from edge_models.image_folder import path_at
         from export_targets.prove.evaluate import Choice, Work
         from export_targets.prove.evaluate import evaluate as run
 
-    choice = Choice(images, limit, labels, class_order, strict)
+    choice = Choice(path_at(images), limit, labels, class_order, strict)
     work = Work(workers, on, resume)
     by = on_units(runner, compute_units)
     with results_alone():

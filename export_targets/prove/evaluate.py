@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from edge_models.errors import InputError
-from edge_models.image_folder import spread
+from edge_models.image_folder import path_at, spread
 from edge_models.image_reading import check_unreadable, reading_notes
 from edge_models.own_network import Network
 from edge_models.registry import named
@@ -66,8 +66,9 @@ class EvaluationReport(BaseModel):
 
 @dataclass(frozen=True)
 class Choice:
-    """Which images: ``limit`` of them evenly, ``labels`` and ``class_order`` say which class each
-    folder is where their names do not; ``strict`` refuses one that cannot be read.
+    """Which images: of a folder, also at an address (``path_at``). ``limit`` of them evenly;
+    ``labels`` and ``class_order`` say which class each folder is where their names do not;
+    ``strict`` refuses one that cannot be read.
     """
 
     images: Path
@@ -113,7 +114,7 @@ def evaluate(
         runner=runner or target_named(manifest.target.name).runner,
         trust_graphs=trust_graphs,
         network=network if isinstance(network, str) else None,
-        folder=choice.images,
+        folder=str(choice.images),
         total=len(pairs),
         strict=choice.strict,
     )
@@ -132,7 +133,7 @@ def evaluate(
         programs=accuracies(parts),
         **_listing(found),
     )
-    reporter.notes(reading_notes(report.unreadable, report.narrow, task.total, task.folder))
+    reporter.notes(reading_notes(report.unreadable, report.narrow, task.total, choice.images))
     return report
 
 
@@ -184,7 +185,7 @@ def _judged(
                 check_unreadable(
                     [reason for part in judged.values() for reason in part.unreadable],
                     task.total,
-                    task.folder,
+                    path_at(task.folder),
                 )
     except KeyboardInterrupt:
         if not any(part.samples for part in judged.values()):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge_models.image_folder import ADDRESS
 from export_targets.prove.accuracy import Judged
 from export_targets.prove.judge import Chunk, Task
 
@@ -70,7 +71,11 @@ def journal_of(task: Task, digests: Mapping[str, str], chunks: Mapping[int, Chun
 
 
 def _state(path: str) -> tuple[int, int]:
-    """A file's size and time of change; zeros for one that went away."""
+    """A file's size and time of change; zeros for one that went away, or at an address, where
+    each question takes a while.
+    """
+    if ADDRESS in path:
+        return (0, 0)
     try:
         stat = Path(path).stat()
     except OSError:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from edge_models.errors import InputError, RunnerError
+from edge_models.image_folder import path_at
 from edge_models.image_reading import CropReader
 from edge_models.own_network import Network
 from edge_models.reference.heads import run_eager
@@ -29,8 +30,9 @@ Answer = tuple[int, Judged]  # to a chunk by its number
 
 
 class Task(BaseModel):
-    """What is judged: an artifact on a runner, with ``total`` images of a folder. ``strict``
-    refuses one that cannot be read; ``network`` is the place of one's own, where it is of one.
+    """What is judged: an artifact on a runner, with ``total`` images of a folder, by its path or
+    address. ``strict`` refuses an image that cannot be read; ``network`` is the place of one's own,
+    where it is of one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,7 +40,7 @@ class Task(BaseModel):
     artifact: Path
     runner: str
     trust_graphs: bool
-    folder: Path
+    folder: str
     total: int
     strict: bool
     network: str | None = None
@@ -58,8 +60,9 @@ class Judge:
     def __call__(self, chunk: Chunk, advance: Callable[[], None]) -> Judged:
         """The answers to some images; ``advance`` is called for each batch and program."""
         spec = self.artifact.manifest.input.spec
-        reader = CropReader(self.task.folder, self.task.total, spec, spec.size, self.task.strict)
-        crops = [(reader.read(Path(path)), label) for path, label in chunk]
+        folder = path_at(self.task.folder)
+        reader = CropReader(folder, self.task.total, spec, spec.size, self.task.strict)
+        crops = [(reader.read(path_at(path)), label) for path, label in chunk]
         read = [(crop, label) for crop, label in crops if crop is not None]
         hits = self._hits([crop for crop, _ in read], [label for _, label in read], advance)
         return Judged(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_models.errors import InputError, RunnerError
+from edge_models.image_folder import ADDRESS
 from export_targets.prove.accuracy import Judged
 from export_targets.prove.judge import Answer, Chunk, Judge, Task, resident_judge
 from export_targets.workers import cluster
@@ -28,7 +29,7 @@ def judged_on_ray(
     ray = cluster(on)
     artifact, ours = ray.put(_packed(task.artifact)), _versions()
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(judge_chunk)
-    absolute = task.model_copy(update={"folder": task.folder.resolve()})
+    absolute = task.model_copy(update={"folder": _everywhere(task.folder)})
     pending = {
         remote.remote(artifact, absolute, _absolute(chunk), ours): (number, chunk)
         for number, chunk in chunks.items()
@@ -87,7 +88,12 @@ def _versions() -> dict[str, str]:
 
 
 def _absolute(chunk: Chunk) -> list[tuple[str, int]]:
-    return [(str(Path(path).resolve()), label) for path, label in chunk]
+    return [(_everywhere(path), label) for path, label in chunk]
+
+
+def _everywhere(path: str) -> str:
+    """A path or address as every node understands it."""
+    return path if ADDRESS in path else str(Path(path).resolve())
 
 
 def _lost(chunk: Chunk, error: Any) -> str:

@@ -1,0 +1,58 @@
+"""``evaluate`` of images that stand at an address: on a server of this machine."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from edge_models.errors import InputError
+from edge_models.image_folder import path_at
+from export_targets.progress import silent_reporter
+from export_targets.prove.evaluate import Choice, EvaluationReport, Work, evaluate
+from tests.conftest import Built
+
+IMAGES = 70  # more than one chunk
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *given: object) -> None:
+        del given
+
+
+@pytest.fixture
+def address(digit_folders: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=digit_folders.parent)
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{digit_folders.name}"
+        server.shutdown()
+        thread.join()
+
+
+def judged(folder: Path, images: Path, workers: int) -> EvaluationReport:
+    choice = Choice(images, limit=IMAGES)
+    return evaluate(folder, choice, None, False, silent_reporter(), work=Work(workers))
+
+
+def test_images_of_a_server_are_judged_as_those_of_a_folder(
+    built: Built, digit_folders: Path, address: str
+) -> None:
+    folder = built(recipe="int8").folder
+    assert judged(folder, path_at(address), 2) == judged(folder, digit_folders, 1)
+
+
+def test_a_folder_that_a_server_has_not_is_refused(built: Built, address: str) -> None:
+    with pytest.raises(InputError, match="There is no folder http://"):
+        judged(built(recipe="int8").folder, path_at(f"{address}-others"), 1)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/val", "nothing://host/val"])
+def test_an_address_without_its_package_is_refused(address: str) -> None:
+    with pytest.raises(InputError, match=rf"The address {address} cannot be read") as raised:
+        path_at(address)
+    assert "edgeform[remote]" in raised.value.remedy
