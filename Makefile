@@ -26,7 +26,7 @@ demo: install
 test: install
 	@echo "Running the tests: about 40 minutes on 2 cores, 2 GB of temporary files."
 	@# one thread a worker: two workers that share two cores with four threads wait for one another
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile -m "not full"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not full"
 
 test-full: install
 	@echo "Running all tests, every real-size build among them: about 2 hours on 2 cores, 10 GB."

@@ -109,7 +109,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
             if request.verify:
                 source, by = images.golden.source, plan.target.runner
                 parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
-                problems += _first_apart(plan, represented, lowering, given, parity)
+                problems += _first_apart(plan, represented, lowering, given, parity, reporter)
                 artifact.write_parity(folder, parity)
             place = failed if problems else plan.out
             replacement.publish(folder, place)
@@ -231,7 +231,12 @@ def _saved_logits(
 
 
 def _first_apart(
-    plan: Plan, represented: Represented, lowering: Lowering, inputs: Tensor, parity: ParityReport
+    plan: Plan,
+    represented: Represented,
+    lowering: Lowering,
+    inputs: Tensor,
+    parity: ParityReport,
+    reporter: Reporter,
 ) -> tuple[str, ...]:
     """Which layer of an INT8 file is not its graph's, where the lower hop says that one is not."""
     failed = [hop for hop in parity.hops if hop.name == "lower" and hop.status == "failed"]
@@ -246,7 +251,9 @@ def _first_apart(
             return runner.run(path, chosen, lambda: None)
 
     least = failed[0].gate.min_sqnr_db
-    return (f"hop lower: {first_apart(represented.program, inputs, least, run)}",)
+    with reporter.stage("Layer that differs in the file, by halves"):
+        found = first_apart(represented.program, inputs, least, run)
+    return (f"hop lower: {found}",)
 
 
 def _quantize(

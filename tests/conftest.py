@@ -39,10 +39,23 @@ settings.load_profile("edgeform")
 pytest.register_assert_rewrite("tests.export_targets.matrix")
 
 SMALL = "digits_cotnet_simple"  # the model that lowers fastest
+# Files of few tests that take minutes: begun last, one worker would wait for them alone.
+BEGUN_FIRST = (
+    "test_real_size.py",
+    "test_one_thing_more.py",
+    "test_wheel.py",
+    "test_planted_faults.py",
+    "test_many_builds.py",
+    "test_own_network.py",
+)
 
 Built = Callable[..., BuildResult]
 EdgeformInProcess = Callable[..., "Ran"]
 Copied = Callable[[Path], Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in BEGUN_FIRST)
 
 
 @dataclass(frozen=True)
