@@ -95,6 +95,11 @@ def _checked(network: Any, model: str) -> nn.Module:
             "Return it in evaluation mode: return network.eval()",
         )
     for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            raise InputError(
+                f"The weight {name} of {model} has no size yet: its layer is a lazy one.",
+                "Run the network once on an image before it is returned.",
+            )
         if tensor.device.type != "cpu":
             raise InputError(
                 f"The weight {name} of {model} is on {tensor.device}.", "Return network.cpu()."

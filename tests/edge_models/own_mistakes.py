@@ -106,6 +106,10 @@ def in_half_precision() -> nn.Module:
     return Body().half().eval()
 
 
+def of_lazy_layers() -> nn.Module:
+    return nn.Sequential(nn.LazyConv2d(8, 3)).eval()
+
+
 def of_grey_images() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 8, 3)).eval()
 

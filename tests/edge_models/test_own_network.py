@@ -34,6 +34,7 @@ NAMED = {
     "normalizes_in_place": ("changes the image", "x = x / 255"),
     "two_inputs": ("takes 2 inputs: image, mask", "one image"),
     "in_half_precision": ("weight conv.weight", "float()"),
+    "of_lazy_layers": ("weight 0.weight", "Run the network once"),
     "of_grey_images": ("in 0: RuntimeError: Given groups=1", "RGB images"),
     "on_a_gpu": ("in gate: ", "a CUDA operator runs on no phone"),
     "with_a_custom_operator": ("own_mistakes::double of gate", "torch's operators"),
