@@ -69,6 +69,16 @@ def test_around_the_map_stands_the_zero_point() -> None:
     assert result.flatten().tolist() == [4 * (5 - 2)] * 4
 
 
+def test_sums_beyond_what_float32_holds_are_exact() -> None:
+    half = 2**19
+    weight = torch.cat([torch.full((1, half), -127), torch.full((1, half), 126)], 1)
+    sums, whole = weight.sum(1), half * 255.0
+    q = torch.full((1, 2 * half), 127, dtype=torch.int8)
+    scales, bias = torch.ones(1), torch.tensor([whole])
+    given = (weight.to(torch.int8), sums, scales, 1.0, 0, bias, "none")
+    assert q8ta_linear(q, 1.0, -128, *given).tolist() == [[0]]
+
+
 @dataclass(frozen=True)
 class Quantized:
     """A graph of INT8 operators and its reading from the saved file."""

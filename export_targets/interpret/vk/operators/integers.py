@@ -1,7 +1,7 @@
 """INT8 operators with their runtime's integer arithmetic.
 
 A number x stands for the integer q = round(x / scale) + zero point, in -128 to 127. Products are
-summed up as integers, without rounding; float64 holds these sums exactly.
+summed up as integers, without rounding, in a type of float that holds these sums exactly.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +13,15 @@ from torch.nn import functional as F
 from export_targets.interpret.refusal import RefusedError
 
 SMALLEST, LARGEST = -128, 127
+EXACT_IN_FLOAT32 = 2**24  # integers up to it
 Pair = Sequence[int]
 
 
 def quantize(x: Tensor, scale: float, zero_point: int) -> Tensor:
     """round(x * (1 / scale)) + zero point, clamped: in float32, halves to the even integer."""
     inverse = torch.tensor(1.0, dtype=torch.float32) / torch.tensor(scale, dtype=torch.float32)
-    rounded = torch.round(x.float() * inverse) + zero_point
-    return torch.clamp(rounded, SMALLEST, LARGEST).to(torch.int8)
+    rounded = (x.float() * inverse).round_().add_(zero_point)
+    return rounded.clamp_(SMALLEST, LARGEST).to(torch.int8)
 
 
 def dequantize(q: Tensor, scale: float, zero_point: int) -> Tensor:
@@ -77,7 +78,8 @@ def q8ta_linear(
     """Weight (outputs, inputs); its scales, sums and bias are padded to whole groups of four."""
     outputs = len(weight)
     _check_sums(weight, sums)
-    products = F.linear(q.double(), weight.double()) - in_zero_point * sums[:outputs]
+    dtype = _exact(weight)
+    products = F.linear(q.to(dtype), weight.to(dtype)).double() - in_zero_point * sums[:outputs]
     real = products.float() * (scales[:outputs] * in_scale)
     return _requantize(real, bias, outputs, (-1,), activation, scale, zero_point)
 
@@ -127,10 +129,10 @@ def _convolve(
     activation: str,
 ) -> Tensor:
     """Zeros around the map stand for the number 0, so for the zero point among the integers."""
-    centered = q.double() - in_zero_point
+    dtype = _exact(weight)
     products = F.conv2d(
-        centered,
-        weight.double(),
+        q.to(dtype) - in_zero_point,
+        weight.to(dtype),
         None,
         list(stride),
         list(padding),
@@ -160,9 +162,16 @@ def _requantize(
     return quantize(real, scale, zero_point)
 
 
+def _exact(weight: Tensor) -> torch.dtype:
+    """The type in which every sum of products with a row of the weights is exact, in any order."""
+    rows = weight.flatten(1).to(torch.int16).abs().sum(1, dtype=torch.int32)
+    largest = int(rows.max()) * (LARGEST - SMALLEST)
+    return torch.float32 if largest < EXACT_IN_FLOAT32 else torch.float64
+
+
 def _check_sums(weight: Tensor, sums: Tensor) -> None:
     """The runtime takes the zero point's share of a product from sums that the file holds."""
-    if not torch.equal(weight.to(torch.int32).sum(1).to(torch.int32), sums[: len(weight)]):
+    if not torch.equal(weight.sum(1, dtype=torch.int32), sums[: len(weight)]):
         raise RefusedError("holds sums that are not of its weights")
 
 
