@@ -21,6 +21,9 @@ MORE_EXACT = {
 }
 # The published form is the baseline of comparisons: measured, not judged, but it must compute.
 BASELINE_GATE = Gate(min_sqnr_db=-100.0, min_top1_agreement=0.0)
+# Of a network that nobody has seen, how far float32 alone takes one output is not known: see
+# ``tests/benchmarks/own.py``. No planted fault of docs/proof.md comes above 43 dB.
+OWN_EDGE_DB = 80.0
 
 
 def hop_specs(manifest: Manifest) -> tuple[HopSpec, ...]:
@@ -48,6 +51,8 @@ def device_hop(manifest: Manifest, runner: str) -> HopSpec | None:
 def _of_outputs(spec: HopSpec, manifest: Manifest) -> HopSpec:
     """A hop with the gate that the form and the outputs allow: tensors have no top-1."""
     gate = BASELINE_GATE if manifest.form == "published" else spec.gate
+    if manifest.own and spec.to == "edge":
+        gate = gate.model_copy(update={"min_sqnr_db": min(gate.min_sqnr_db, OWN_EDGE_DB)})
     if manifest.output.kind == "tensors":
         gate = gate.model_copy(update={"min_top1_agreement": 0.0})
     return replace(spec, gate=gate)

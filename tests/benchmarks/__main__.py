@@ -13,10 +13,13 @@ from tests.benchmarks import (
     callgrind,
     coreml,
     coreml_cost,
+    evaluation,
     latency,
     lowering,
     mac,
+    own,
     vulkan,
+    vulkan_calls,
     vulkan_cost,
 )
 from tests.benchmarks.result import RESULTS, Result, Skipped
@@ -29,8 +32,11 @@ BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "accuracy": accuracy.run,
     coreml.NAME: coreml.run,
     coreml_cost.NAME: coreml_cost.run,
+    evaluation.NAME: evaluation.run,
     mac.NAME: mac.run,
+    own.NAME: own.run,
     vulkan.NAME: vulkan.run,
+    vulkan_calls.NAME: vulkan_calls.run,
     vulkan_cost.NAME: vulkan_cost.run,
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel, load_reference
-from edge_models.reference.heads import SingleOutput
+from edge_models.reference.heads import one_output
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.artifact.manifest import to_json, toolchain
 from export_targets.pipeline import build
@@ -34,12 +34,14 @@ class Subject:
     checkpoint: Path | None = None
     calibration: str | None = None  # a folder; None for models that bring their own images
     target: str = TARGET
+    module: nn.Module | None = None  # a network of one's own
 
     @property
     def request(self) -> BuildRequest:
         """What is built of it, in INT8 and edge form."""
         return BuildRequest(
             model=self.model,
+            module=self.module,
             target=self.target,
             recipe="int8",
             checkpoint=self.checkpoint,
@@ -58,8 +60,8 @@ class Subject:
         return load_reference(resolve(self.request).spec, self.checkpoint, self.request.seed)
 
     def published(self) -> nn.Module:
-        """The module as published, in FP32, with one output."""
-        return SingleOutput(self.loaded().module).eval()
+        """The module as published, in FP32, with one output unless it is one's own."""
+        return one_output(resolve(self.request).spec, self.loaded().module)
 
     def calibration_images(self) -> Images:
         """The images that INT8 is calibrated on."""

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from edge_models.images import preprocess_all
 from edge_models.photographs import photographs, views
 from edge_models.reference.conformer import Conformer
+from edge_models.reference.cotnet import CoTNet
 from edge_models.spec import InputSpec
 from tests.edge_models.edge.network.foreign_cot import ContextAttention
 from tests.edge_models.edge.network.published_networks import PartialBlock, PyramidPool, unit
@@ -53,6 +54,16 @@ def resnet50_cot() -> nn.Module:
             given = 4 * planes
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(given, 1000)]
     return measured(nn.Sequential(*layers, *head))
+
+
+def cotnet50_groups() -> nn.Module:
+    """The catalog's `cotnet50_simple` with four groups: the same network by its own class."""
+    torch.manual_seed(0)
+    network = CoTNet((3, 4, 6, 3), 64, groups=4, num_classes=1000)
+    for name, layer in network.named_modules():
+        if name.endswith("bn3"):
+            nn.init.constant_(layer.weight, BRANCH_GAIN)
+    return measured(network)
 
 
 class Yolov5s(nn.Module):
