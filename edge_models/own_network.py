@@ -95,7 +95,7 @@ def _checked(network: Any, model: str) -> nn.Module:
             "Return it in evaluation mode: return network.eval()",
         )
     for name, tensor in (*network.named_parameters(), *network.named_buffers()):
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        if nn.parameter.is_lazy(tensor):
             raise InputError(
                 f"The weight {name} of {model} has no size yet: its layer is a lazy one.",
                 "Run the network once on an image before it is returned.",
