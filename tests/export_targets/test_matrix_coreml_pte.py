@@ -5,11 +5,16 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+from edge_models.spec import InputSpec
 from export_targets.artifact.folder import open_artifact
 from export_targets.interpret.coreml_pte import BACKEND, read_delegate
 from export_targets.interpret.mil.read import MANIFEST, read_package
 from export_targets.interpret.refusal import RefusedError
+from export_targets.target import Lowering, target_named
+from quantize.recipe import recipe_named
 from tests.conftest import Built, in_own_process
 from tests.export_targets.matrix import Matrix
 
@@ -91,4 +96,25 @@ def test_the_same_request_gives_the_same_file_in_another_process(
     models = (first, out / first.name)
     files = [files_without_ids(model, tmp_path / f"{i}") for i, model in enumerate(models)]
     assert {Path(name).name for name in files[0]} >= {MANIFEST, "model.mlmodel", "weight.bin"}
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("target", ["coreml", "coreml_pte"])
+def test_what_was_converted_before_changes_no_name(target: str, tmp_path: Path) -> None:
+    """As a conversion leaves the converter that ended in an error."""
+    from coremltools.converters.mil.mil import Builder
+
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)).eval()
+    chosen, recipe = target_named(target), recipe_named("fp16")
+    options = {**chosen.choose(recipe, {}), "input": "tensor", "output": "logits"}
+    facts = {"model": "small", "size": "8x8", "version": "0"}
+    lowering = Lowering(recipe, InputSpec((8, 8)), options, (), facts)
+    files = []
+    for used in (0, 12):
+        for operator in ("cast", "linear"):
+            Builder.name_count[operator] = used
+        path = tmp_path / f"{used}" / chosen.file
+        path.parent.mkdir()
+        chosen.lower(torch.export.export(module, (torch.zeros(1, 3, 8, 8),)), lowering, path)
+        files.append(files_without_ids(path, tmp_path / f"files {used}"))
     assert files[0] == files[1]

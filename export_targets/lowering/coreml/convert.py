@@ -33,6 +33,7 @@ def convert(program: torch.export.ExportedProgram, lowering: Lowering) -> Any:
         add_probabilities(program)  # the converter takes no output types beside a classifier
         outputs = None
         classifier = ct.ClassifierConfig(list(lowering.labels), LABEL, PROBABILITIES)
+    count_names_anew()
     with quiet_converter(), classifier_beside_logits():
         model = ct.convert(
             program,
@@ -162,6 +163,15 @@ def saved_in_order() -> Iterator[None]:
         yield
     finally:
         model._save_spec = original
+
+
+def count_names_anew() -> None:
+    """Let the converter number the names that it makes up from zero: a conversion that ended in an
+    error leaves its numbers behind, and the next file would differ.
+    """
+    from coremltools.converters.mil.mil import Builder
+
+    Builder.name_count.clear()
 
 
 @contextmanager

@@ -8,7 +8,11 @@ from executorch.backends.apple.coreml.compiler import CoreMLBackend
 from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
-from export_targets.lowering.coreml.convert import quiet_converter, saved_in_order
+from export_targets.lowering.coreml.convert import (
+    count_names_anew,
+    quiet_converter,
+    saved_in_order,
+)
 from export_targets.lowering.coreml.quantizer import quantizer
 from export_targets.lowering.delegates import inspect, read_delegates
 from export_targets.target import Lowered, Lowering
@@ -22,6 +26,7 @@ def lower(program: torch.export.ExportedProgram, lowering: Lowering, path: Path)
         minimum_deployment_target=ct.target[lowering.options["minimum-deployment"]],
         compute_precision=ct.precision.FLOAT16,
     )
+    count_names_anew()
     with quiet_converter(), saved_in_order():
         edge = to_edge_transform_and_lower(
             program,
