@@ -39,8 +39,9 @@ settings.load_profile("edgeform")
 pytest.register_assert_rewrite("tests.export_targets.matrix")
 
 SMALL = "digits_cotnet_simple"  # the model that lowers fastest
-# Files of few tests that take minutes: begun last, one worker would wait for them alone.
+# Files that take minutes: begun last, one worker would wait for them alone.
 BEGUN_FIRST = (
+    "test_one_build.py",
     "test_real_size.py",
     "test_one_thing_more.py",
     "test_wheel.py",

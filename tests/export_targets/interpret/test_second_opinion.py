@@ -125,8 +125,14 @@ VULKAN = {
 MOST_ANOTHER_STEP = 0.001  # of a result: its float sum is nearer to the other integer
 
 
-@pytest.mark.parametrize("recipe", VULKAN)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("model", "recipe"),
+    [
+        *((model, "int8") for model in MODELS),
+        ("digits_conformer", "fp16"),
+        *(pytest.param(model, "fp16", marks=pytest.mark.full) for model in MODELS[:2]),
+    ],
+)
 def test_every_operator_of_vulkans_own_computes_what_executorch_says(
     model: str, recipe: str, built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
