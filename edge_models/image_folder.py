@@ -18,7 +18,6 @@ SUFFIXES = frozenset(
 )
 ARCHIVE_REMAINS = "__MACOSX"  # what macOS adds to a zip archive
 NO_FILE = "no file (a link that leads nowhere, a pipe)"
-ADDRESS = "://"
 Item = TypeVar("Item")
 
 
@@ -64,12 +63,17 @@ def list_images(folder: Path) -> ImageFolder:
     return ImageFolder(tuple(paths), hidden, dict(sorted(others.items())))
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is the address of what is read over a network, not a path."""
+    return "://" in text
+
+
 def path_at(address: str | Path) -> Path:
     """A path, also of what stands at an address that fsspec knows, as ``s3://`` or ``https://``.
 
     Raises InputError where a package for the address is missing.
     """
-    if ADDRESS not in str(address):
+    if not is_address(str(address)):
         return Path(address)
     try:
         from upath import UPath

@@ -21,7 +21,6 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
-from edge_models.digits import digits
 from export_targets import pipeline
 from export_targets.artifact import folder as artifact
 from export_targets.command_line import cli, console
@@ -33,6 +32,7 @@ from export_targets.runner import all_runners
 from export_targets.runners import host, interpreter
 from export_targets.target import DelegatedOperator, Lowered, Lowering, Target, all_targets
 from export_targets.waiting_threads import POLICY
+from tests.digit_images import write_digits
 
 settings.register_profile("edgeform", max_examples=200, deadline=None, derandomize=True)
 settings.load_profile("edgeform")
@@ -133,11 +133,9 @@ def copied(tmp_path: Path) -> Copied:
 
 @pytest.fixture(scope="session")
 def digit_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The held-out digits as ``<class>/<number>.png``."""
+    """The held-out digits as ``<class>/held_out-<number>.png``."""
     folder = tmp_path_factory.mktemp("digits")
-    for number, (image, label) in enumerate(zip(*digits("held_out"), strict=True)):
-        (folder / str(label)).mkdir(exist_ok=True)
-        image.save(folder / str(label) / f"{number}.png")
+    write_digits(folder, "held_out")
     return folder
 
 

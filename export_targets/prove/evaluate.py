@@ -176,7 +176,7 @@ def _judged(
     left = {number: chunk for number, chunk in chunks.items() if number not in judged}
     programs = 3 if task.trust_graphs else 2
     answers = programs * sum(-(-len(chunk) // batch) for chunk in left.values())
-    interrupted = False
+    folder, interrupted = path_at(task.folder), False
     try:
         with reporter.steps(f"Images x {programs} programs", answers) as advance:
             for number, part in _answers(artifact, task, network, left, work, advance):
@@ -185,7 +185,7 @@ def _judged(
                 check_unreadable(
                     [reason for part in judged.values() for reason in part.unreadable],
                     task.total,
-                    path_at(task.folder),
+                    folder,
                 )
     except KeyboardInterrupt:
         if not any(part.samples for part in judged.values()):

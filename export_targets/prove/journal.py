@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edge_models.image_folder import ADDRESS
+from edge_models.image_folder import is_address
 from export_targets.prove.accuracy import Judged
 from export_targets.prove.judge import Chunk, Task
 
@@ -74,7 +74,7 @@ def _state(path: str) -> tuple[int, int]:
     """A file's size and time of change; zeros for one that went away, or at an address, where
     each question takes a while.
     """
-    if ADDRESS in path:
+    if is_address(path):
         return (0, 0)
     try:
         stat = Path(path).stat()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_models.errors import InputError, RunnerError
-from edge_models.image_folder import ADDRESS
+from edge_models.image_folder import is_address
 from export_targets.prove.accuracy import Judged
 from export_targets.prove.judge import Answer, Chunk, Judge, Task, resident_judge
 from export_targets.workers import cluster
@@ -93,7 +93,7 @@ def _absolute(chunk: Chunk) -> list[tuple[str, int]]:
 
 def _everywhere(path: str) -> str:
     """A path or address as every node understands it."""
-    return path if ADDRESS in path else str(Path(path).resolve())
+    return path if is_address(path) else str(Path(path).resolve())
 
 
 def _lost(chunk: Chunk, error: Any) -> str:

@@ -8,11 +8,8 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch import Tensor
 
 from edge_models.catalog import model_spec
-from edge_models.checkpoint import load_reference
-from edge_models.edge import edge_form
 from edge_models.images import preprocess_all
 from edge_models.photographs import photographs, views
 from export_targets.command_line.console import collector_off
@@ -24,7 +21,7 @@ from quantize.recipe import recipe_named
 from tests.benchmarks import ranges as tables
 from tests.benchmarks.coreml import OPTIONS, float16_ranges
 from tests.benchmarks.machine import busy_note
-from tests.benchmarks.programs import lowerable
+from tests.benchmarks.programs import edge_program
 from tests.benchmarks.ranges import Range
 from tests.benchmarks.result import Result
 from tests.benchmarks.subject import REAL_SIZE
@@ -57,7 +54,7 @@ def run() -> Result:
         spec = model_spec(model)
         images = preprocess_all(views(photographs(), IMAGES), spec.input, spec.input.size)
         for recipe in RECIPES:
-            program = program_of(model, recipe, images)
+            program = edge_program(model, target_named("coreml"), recipe_named(recipe), images)
             with tempfile.TemporaryDirectory() as folder:
                 saved = Path(folder, "model.mlpackage")
                 costs += _alternating(model, recipe, program, saved)
@@ -70,16 +67,6 @@ def run() -> Result:
         "ranges": {model: [asdict(row) for row in rows] for model, rows in ranges.items()},
     }
     return Result(NAME, table(costs, ranges, load), measured)
-
-
-def program_of(model: str, recipe: str, images: Tensor) -> Program:
-    """The edge form with seeded random weights as it goes to the converter. ``images``: (N, 3, H,
-    W), for calibration too.
-    """
-    spec, target, chosen = model_spec(model), target_named("coreml"), recipe_named(recipe)
-    loaded = load_reference(spec, None, 0)
-    module = edge_form(spec, loaded.module, spec.input.size, 1, "mean", target.forms)
-    return lowerable(module, spec, target, chosen, images)
 
 
 @collector_off()

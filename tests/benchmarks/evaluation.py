@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import torch
 
-from edge_models.digits import digits
 from edge_models.reference.heads import run_eager
 from export_targets.progress import silent_reporter
 from export_targets.prove.evaluate import Choice, EvaluationReport, Work, evaluate
@@ -15,10 +15,10 @@ from export_targets.runner import runner_named
 from export_targets.runners.processes.this_machine import load_average
 from export_targets.target import target_named
 from export_targets.workers import cluster
-from tests.benchmarks import subject
 from tests.benchmarks.machine import busy_note, describe_machine
 from tests.benchmarks.result import RESULTS, Result
-from tests.benchmarks.subject import REAL_SIZE, Subject, real_size
+from tests.benchmarks.subject import REAL_SIZE, Subject, digits, real_size
+from tests.digit_images import write_digits
 
 NAME = "evaluation"
 TARGETS = ("xnnpack", "vulkan", "coreml")  # the runtime itself, and both interpreters
@@ -32,7 +32,9 @@ def run() -> Result:
     """Whole evaluations without imports, Ray already started; then one core at real size."""
     torch.set_num_threads(1)  # as in a process that judges beside others
     machine, load = describe_machine(), load_average()
-    folder = written_digits()
+    folder = RESULTS / "digits"
+    for split in ("train", "held_out"):
+        write_digits(folder, split)
     cluster("ray")
     rates = {target: throughput(target, folder) for target in TARGETS}
     seconds = {
@@ -44,26 +46,18 @@ def run() -> Result:
     return Result(NAME, "\n\n".join(parts), {"images_a_second": rates, "an_image": seconds})
 
 
-def written_digits() -> Path:
-    """Every digit as ``<class>/<number>.png``."""
-    folder = RESULTS / "digits"
-    for split in ("train", "held_out"):
-        for number, (image, label) in enumerate(zip(*digits(split), strict=True)):
-            (folder / str(label)).mkdir(parents=True, exist_ok=True)
-            image.save(folder / str(label) / f"{split}-{number}.png")
-    return folder
-
-
 def throughput(target: str, folder: Path) -> dict[str, float]:
     """Images a second by who judges; all of them give the same report."""
-    artifact = Subject(MODEL, subject.digits(MODEL).size, target=target).artifact("int8", "edge")
+    artifact = replace(digits(MODEL), target=target).artifact("int8", "edge")
     rates: dict[str, float] = {}
     reports: list[EvaluationReport] = []
     for name, work in WORKS.items():
         start = time.perf_counter()
-        choice = Choice(folder)
-        reports.append(evaluate(artifact.folder, choice, None, False, silent_reporter(), work=work))
-        rates[name] = reports[-1].samples / (time.perf_counter() - start)
+        report = evaluate(
+            artifact.folder, Choice(folder), None, False, silent_reporter(), work=work
+        )
+        reports.append(report)
+        rates[name] = report.samples / (time.perf_counter() - start)
         print(f"{target}, {name}: {rates[name]:.1f} images a second", flush=True)
     assert all(report == reports[0] for report in reports)
     return rates

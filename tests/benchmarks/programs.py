@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, fx, nn
 
+from edge_models.catalog import model_spec
+from edge_models.checkpoint import load_reference
+from edge_models.edge import edge_form
 from edge_models.spec import ModelSpec
 from export_targets.target import Target
 from quantize.pt2e import quantize
@@ -30,3 +33,15 @@ def lowerable(
     if recipe.quantized:
         module = quantized_graph(module, spec, target, recipe, images)
     return torch.export.export(module, (images[:1],))
+
+
+def edge_program(
+    model: str, target: Target, recipe: Recipe, images: Tensor
+) -> torch.export.ExportedProgram:
+    """The edge form of a model of the catalog, with seeded random weights, as a target lowers it;
+    ``images`` (N, 3, H, W) as for ``lowerable``.
+    """
+    spec = model_spec(model)
+    loaded = load_reference(spec, None, 0)
+    module = edge_form(spec, loaded.module, spec.input.size, 1, "mean", target.forms)
+    return lowerable(module, spec, target, recipe, images)

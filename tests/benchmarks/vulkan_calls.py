@@ -1,18 +1,13 @@
 """How many operators a Vulkan file of each catalog model calls at 224; lowered, not run."""
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from edge_models.catalog import model_specs
-from edge_models.images import normalize
+from edge_models.catalog import model_spec, model_specs
 from export_targets.artifact.manifest import Delegation
-from export_targets.form import in_form
-from export_targets.plan import choose_images, resolve
-from export_targets.progress import silent_reporter
-from quantize.pt2e import quantize
+from export_targets.target import Lowering, target_named
+from quantize.recipe import recipe_named
+from tests.benchmarks.programs import edge_program
 from tests.benchmarks.result import Result
 from tests.benchmarks.subject import real_size
 
@@ -42,19 +37,11 @@ def cell(delegation: Delegation) -> str:
 
 def held(model: str, recipe: str) -> Delegation:
     """What a lowered file holds; which operators are called depends on no weight nor range."""
-    subject = real_size(model, TARGET)
-    plan = resolve(replace(subject.request, recipe=recipe, calibration_samples=1))
-    images = choose_images(plan, silent_reporter())
-    golden = plan.inputs(plan.batches(images.golden))[0][:1]
-    loaded = subject.loaded()
-    program = in_form(plan, loaded, subject.published(), golden, silent_reporter()).program
-    if images.calibration is not None:
-        inputs = (normalize(batch, plan.spec.input) for batch in plan.batches(images.calibration))
-        quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
-        quantized = quantize(program.module(), quantizer, inputs, lambda: None)
-        program = torch.export.export(quantized, (golden[0],))
+    spec, target, chosen = model_spec(model), target_named(TARGET), recipe_named(recipe)
+    image = real_size(model).calibration_inputs()[0]
+    program = edge_program(model, target, chosen, image)
+    lowering = Lowering(chosen, spec.input, target.choose(chosen, {}), (), {})
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, plan.target.file)
-        delegation = plan.target.lower(program, plan.lowering(loaded, ()), path).delegation
+        delegation = target.lower(program, lowering, Path(folder, target.file)).delegation
     print(f"{model} {recipe}: {delegation.dispatches} calls", flush=True)
     return delegation

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_models.parity import Hop
-from export_targets import pipeline
+from export_targets.pipeline import build
 from export_targets.progress import silent_reporter
 from export_targets.request import BuildRequest
 from tests.photographs import write_calibration
@@ -50,17 +50,11 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("no_search_for_a_layer")
 @pytest.mark.parametrize(("target", "model", "recipe"), CASES)
 def test_real_size_build_is_whole_and_within_its_gates(
-    target: str,
-    model: str,
-    recipe: str,
-    photographs: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    target: str, model: str, recipe: str, photographs: Path, tmp_path: Path
 ) -> None:
-    # where a random network's gate is red, the layer is not looked for: that is a lowering a step
-    monkeypatch.setattr(pipeline, "_first_apart", lambda *given: ())
     request = BuildRequest(
         model=model,
         target=target,
@@ -68,7 +62,7 @@ def test_real_size_build_is_whole_and_within_its_gates(
         calibration=str(photographs),
         out=tmp_path / "artifact",
     )
-    result = pipeline.build(request, silent_reporter())
+    result = build(request, silent_reporter())
 
     assert result.manifest.delegation.whole
     assert result.parity is not None
