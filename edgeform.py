@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edge_models.parity import ParityReport as ParityReport
     from export_targets.artifact.folder import Artifact as Artifact
     from export_targets.artifact.latency_report import LatencyReport as LatencyReport
+    from export_targets.artifact.sensitivity import Sensitivity as Sensitivity
     from export_targets.pipeline import BuildResult as BuildResult
     from export_targets.profile.profile import Profile as Profile
     from export_targets.progress import Reporter
@@ -44,8 +45,9 @@ _FROM = {
     "EvaluationReport": "export_targets.prove.evaluate",
     "Verification": "export_targets.prove.verify",
     "BuildRequest": "export_targets.request",
+    "Sensitivity": "export_targets.artifact.sensitivity",
 }
-_FUNCTIONS = ("build", "open_artifact", "verify", "evaluate", "profile", "report")
+_FUNCTIONS = ("build", "open_artifact", "verify", "evaluate", "sensitivity", "profile", "report")
 __all__ = [*_FUNCTIONS, *_FROM]
 
 StrPath = str | Path
@@ -124,7 +126,7 @@ def evaluate(
     ``limit`` of them. ``labels`` (a file) or ``class_order`` ("natural", "sorted") say which class
     each folder is where their names do not; ``network`` as for ``verify``.
 
-    ``workers`` processes judge, by default one for each core (1: this one), or with ``on="ray"`` a
+    ``workers`` processes judge, by default one for each core, or with ``on="ray"`` a
     Ray cluster; ``resume`` goes on where an evaluation of the same files was interrupted.
     """
     from edge_models.image_folder import path_at
@@ -134,6 +136,25 @@ def evaluate(
     choice = Choice(path_at(images), limit, _path(labels), class_order, strict)
     work = Work(workers, on, resume)
     return run(Path(folder), choice, runner, trust_graphs, _reporter(progress), network, work)
+
+
+def sensitivity(
+    folder: StrPath,
+    *,
+    images: StrPath | None = None,
+    strict: bool = False,
+    trust_graphs: bool = False,
+    network: "nn.Module | str | None" = None,
+    progress: bool = False,
+) -> "Sensitivity":
+    """What each module of an INT8 artifact costs in SQNR and agreement, on its golden inputs or the
+    ``images`` of a folder, evenly; stored in the artifact. It loads ``lowered.pt2``, which can
+    carry code: only with ``trust_graphs``. ``network`` as for ``verify``.
+    """
+    from export_targets.search.of_artifact import sensitivity as run
+
+    reporter = _reporter(progress)
+    return run(Path(folder), _path(images), trust_graphs, reporter, strict, network)
 
 
 def profile(

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,24 +12,24 @@ from torch import Tensor, nn
 from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge.network import Recognized
 from edge_models.errors import InputError, described
-from edge_models.images import normalize
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import one_output, run_eager
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import replacement
-from export_targets.artifact.manifest import FloatModule, Manifest
+from export_targets.artifact.manifest import AgreementSection, Manifest
+from export_targets.artifact.sensitivity import write_sensitivity
 from export_targets.form import in_form, reference_program
-from export_targets.lowering.graph import float_modules
 from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
 from export_targets.progress import Reporter
 from export_targets.prove.first_apart import first_apart
 from export_targets.prove.hops import fallen, judge
-from export_targets.prove.layer_errors import LayerError, layer_errors
+from export_targets.represent import Represented, in_numbers
 from export_targets.request import BuildRequest
 from export_targets.runner import RunnerError, runner_named
+from export_targets.search.agreement import Searched, judged
+from export_targets.search.images import Halves, to_agree_on
 from export_targets.target import Lowered, Lowering
 from export_targets.write_artifact import describe, write_evidence, write_golden
-from quantize.calibration import Images
 
 WITHOUT_PROGRAM = (
     "the network as it is does not export: the artifact holds no FP32 program of it, and `verify "
@@ -71,19 +71,19 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
 def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     request = asked.request
     loaded = _loaded(asked, reporter)
-    labels = read_labels(asked, loaded.classes)
-    plan = settle(asked, labels)
+    plan = settle(asked, labels := read_labels(asked, loaded.classes))
     failed = plan.out.with_name(f"{plan.out.name}.failed")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
-    pixels = plan.batches(images.golden)
-    golden, given = plan.inputs(pixels)
+    golden, given = plan.inputs(pixels := plan.batches(images.golden))
+    halves = to_agree_on(plan, images.calibration, reporter)
 
     reference = one_output(plan.spec, loaded.module, request.heads)
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(reference, golden)}
     formed = in_form(plan, loaded, reference, golden, reporter)
-    represented = _represented(plan, formed.program, images.calibration, golden, reporter)
+    classes = loaded.classes
+    represented = in_numbers(plan, formed.program, images, golden, halves, classes, reporter)
     logits |= {"edge": formed.logits, **represented.logits}
     program = reference_program(reference, golden[0]) if plan.spec.own else None
 
@@ -97,11 +97,12 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
         logits |= _saved_logits(plan, folder, given, failed, lowered, reporter)
+        agreed = _agreed(plan, represented.searched, halves, reference, folder, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers, program)
             write_golden(folder, pixels, given, logits, labels)
             stayed_float = represented.float_modules + lowered.float_modules
-            made = (loaded, images, lowered, stayed_float, formed.recognized)
+            made = (loaded, images, lowered, stayed_float, formed.recognized, agreed.section)
             manifest = describe(folder, plan, *made, golden, logits)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
@@ -109,6 +110,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
             if request.verify:
                 source, by = images.golden.source, plan.target.runner
                 parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
+                problems += agreed.problems
                 problems += _first_apart(plan, represented, lowering, given, parity, reporter)
                 artifact.write_parity(folder, parity)
             place = failed if problems else plan.out
@@ -119,35 +121,26 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
 
 
 @dataclass(frozen=True)
-class Represented:
-    """A program in the numbers of a recipe, with its logits where they are not the edge form's,
-    what stayed float, and what INT8 does to each layer.
-    """
+class Agreed:
+    """How far a saved file agrees as asked, and what is wrong."""
 
-    program: torch.export.ExportedProgram
-    logits: Mapping[str, Tensor] = field(default_factory=dict)
-    float_modules: tuple[FloatModule, ...] = ()
-    layers: tuple[LayerError, ...] = ()
+    section: AgreementSection | None = None
+    problems: tuple[str, ...] = ()
 
 
-def _represented(
+def _agreed(
     plan: Plan,
-    floating: torch.export.ExportedProgram,
-    calibration: Images | None,
-    golden: Tensor,
+    searched: Searched | None,
+    halves: Halves | None,
+    reference: nn.Module,
+    folder: Path,
     reporter: Reporter,
-) -> Represented:
-    if not plan.recipe.quantized:
-        return Represented(floating)
-    quantized = _quantize(plan, floating, calibration, reporter)
-    with reporter.stage("Quantized logits"):
-        logits = {"quantized": run_eager(quantized, golden)}
-    with reporter.stage("Errors of layers"):
-        layers = layer_errors(floating.module(), quantized, golden)
-    why = f"{plan.target.name}: INT8 is for {plan.target.int8_operators}"
-    stayed_float = float_modules(quantized, plan.float_rules, why)
-    program = torch.export.export(quantized, (golden[0],))
-    return Represented(program, logits, stayed_float, layers)
+) -> Agreed:
+    if searched is None or halves is None:
+        return Agreed()
+    write_sensitivity(folder, searched.sensitivity)
+    model = folder / plan.target.file
+    return Agreed(*judged(plan, searched.trial, halves, reference, model, reporter))
 
 
 def _lowered(
@@ -254,18 +247,3 @@ def _first_apart(
     with reporter.stage("Layer that differs in the file, by halves"):
         found = first_apart(represented.program, inputs, least, run)
     return (f"hop lower: {found}",)
-
-
-def _quantize(
-    plan: Plan,
-    program: torch.export.ExportedProgram,
-    calibration: Images | None,
-    reporter: Reporter,
-) -> torch.fx.GraphModule:
-    from quantize.pt2e import quantize
-
-    pixels: Tensor | tuple[()] = plan.batches(calibration) if calibration is not None else ()
-    inputs = (normalize(batch, plan.spec.input) for batch in pixels)
-    with reporter.steps("Calibration", len(pixels)) as advance:
-        quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
-        return quantize(program.module(), quantizer, inputs, advance)

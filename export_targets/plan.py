@@ -44,6 +44,7 @@ class Plan:
     options: Mapping[str, str]
     name: str
     out: Path
+    found_float: tuple[str, ...] = ()  # modules that a search for agreement leaves float
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -56,7 +57,9 @@ class Plan:
         asked = tuple(
             FloatRule(path, "--keep-float", whole_path=True) for path in self.request.keep_float
         )
-        return asked + self.target.rules(self.spec, self.recipe)
+        why = f"--agreement {self.request.agreement}"
+        found = tuple(FloatRule(path, why, whole_path=True) for path in self.found_float)
+        return asked + found + self.target.rules(self.spec, self.recipe)
 
     @property
     def golden_samples(self) -> int:
@@ -164,6 +167,7 @@ def resolve(request: BuildRequest) -> Plan:
             f"The recipe {recipe.name} needs images for calibration.",
             f"Give --calibration DIR, or say --calibration {SYNTHETIC}.",
         )
+    _check_agreement(request, spec, recipe)
     name = artifact_name(spec.name, target.name, recipe.name, size, request.batch, request.form)
     out = Path(request.out or Path("artifacts") / name)
     if out.is_symlink() or out.name in ("", ".."):
@@ -171,6 +175,34 @@ def resolve(request: BuildRequest) -> Plan:
     if not out.name:
         raise InputError(f"The folder {out} cannot be an artifact.", "Choose another --out.")
     return Plan(request, spec, target, recipe, size, options, name, out)
+
+
+def _check_agreement(request: BuildRequest, spec: ModelSpec, recipe: Recipe) -> None:
+    if request.agreement is None:
+        if request.images is not None:
+            raise InputError(
+                "Images to agree on are of no use without an agreement.",
+                "Say --agreement A, or leave --images away.",
+            )
+        return
+    if not 0 < request.agreement <= 1:
+        raise InputError(
+            f"An agreement of {request.agreement:g} is no share of images.",
+            "Give a number up to 1, as --agreement 0.99.",
+        )
+    if not recipe.quantized:
+        raise InputError(
+            f"The recipe {recipe.name} has no INT8 to leave modules out of.",
+            "Leave --agreement away, or say --recipe int8.",
+        )
+    if spec.own and spec.own.kind == "tensors":
+        raise InputError(
+            f"{spec.name} gives tensors, not logits of classes.", "Leave --agreement away."
+        )
+    if request.images is None and not spec.digits:
+        raise InputError(
+            "An agreement is searched for on images.", "Give a folder of them: --images DIR."
+        )
 
 
 def _spec(request: BuildRequest, own: bool, given: InputSpec, size: Size) -> ModelSpec:

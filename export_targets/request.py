@@ -44,6 +44,8 @@ class BuildRequest:
     module: nn.Module | None = None
     output_kind: OutputKind | None = None  # of a network of one's own
     keep_float: tuple[str, ...] = ()  # modules by their paths, at INT8
+    agreement: float | None = None  # of top-1 with FP32, that a search leaves modules float for
+    images: str | Path | None = None  # the folder to agree on
     form: Form = "edge"
     seed: int = 0
     out: str | Path | None = None

@@ -92,6 +92,7 @@ def describe(
     lowered: Lowered,
     stayed_float: tuple[FloatModule, ...],
     recognized: tuple[Recognized, ...] | None,
+    agreement: manifest.AgreementSection | None,
     golden: Tensor,
     logits: Mapping[str, Tensor],
 ) -> Manifest:
@@ -123,6 +124,7 @@ def describe(
         delegation=lowered.delegation,
         recognized=_recognized(recognized),
         calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,
+        agreement=agreement,
         golden=manifest.GoldenSection(samples=len(golden), source=images.golden.source),
         selftest=self_test(plan.target.gates[plan.recipe.name], output, logits),
         files=artifact.file_entries(folder, (plan.target.file, artifact.LABELS)),

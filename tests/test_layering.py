@@ -37,9 +37,13 @@ ROOMS: dict[str, set[str]] = {
     "plan.py": CONTRACTS | {"request.py", "preprocessing.py"},
     "workers.py": set(),
     "prove": CONTRACTS | {"lowering", "workers.py"},
+    "search": CONTRACTS | PLANS | {"prove", "lowering"},
+    "represent.py": CONTRACTS | PLANS | {"prove", "lowering", "search"},
     "form.py": CONTRACTS | PLANS | {"lowering"},
     "write_artifact.py": CONTRACTS | PLANS | {"prove"},
-    "pipeline.py": CONTRACTS | PLANS | {"form.py", "write_artifact.py", "prove", "lowering"},
+    "pipeline.py": CONTRACTS
+    | PLANS
+    | {"form.py", "represent.py", "write_artifact.py", "prove", "search"},
     "profile": CONTRACTS | {"request.py", "pipeline.py", "runners"},
     "report": {"artifact", "prove", "progress.py"},
     "matrix": {"artifact", "target.py", "progress.py", "workers.py"},
@@ -48,6 +52,7 @@ ROOMS: dict[str, set[str]] = {
         "request.py",
         "pipeline.py",
         "prove",
+        "search",
         "profile",
         "report",
         "matrix",

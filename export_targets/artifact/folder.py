@@ -28,7 +28,8 @@ GOLDEN = "golden"
 # what was lowered: where a recipe changes no numbers, the edge form.
 PROGRAMS = {"reference": "reference", "edge": "edge", "quantized": "lowered", "file": "expected"}
 MAX_MANIFEST_BYTES = 16 * 2**20
-REWRITTEN = (MANIFEST, PARITY)  # not listed in the manifest's files, nor is latency/
+SENSITIVITY = "sensitivity.json"
+REWRITTEN = (MANIFEST, PARITY, SENSITIVITY)  # not listed in the manifest's files, nor is latency/
 
 
 @dataclass(frozen=True)

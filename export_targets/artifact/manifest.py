@@ -97,6 +97,22 @@ class GoldenSection(Section):
     source: str
 
 
+class AgreementSection(Section):
+    """An agreement that was ``asked`` for: the ``modules`` that a search on ``searched`` images
+    left float for it, and the share of ``judged`` other ones on which the saved file's top-1 is the
+    FP32 reference's, with its Wilson interval. ``int8_share`` is of the multiply-accumulates.
+    """
+
+    asked: FiniteFloat
+    images: str
+    searched: int
+    judged: int
+    agreement: FiniteFloat
+    interval: tuple[FiniteFloat, FiniteFloat]
+    int8_share: FiniteFloat
+    modules: tuple[str, ...]
+
+
 class RecognizedModule(Section):
     """A module of a network of one's own: the known layer as which it was replaced, null where it
     stays, with the reason; and the SQNR in dB of that layer's edge form against the module itself.
@@ -160,6 +176,7 @@ class Manifest(Section):
     delegation: Delegation
     recognized: tuple[RecognizedModule, ...] | None = None  # of the edge form of one's own network
     calibration: CalibrationSection | None
+    agreement: AgreementSection | None = None  # where one was asked for
     golden: GoldenSection
     selftest: SelfTest
     files: tuple[FileEntry, ...]

@@ -68,9 +68,7 @@ ComputeUnits = Annotated[
 Trust = Annotated[
     bool, typer.Option("--trust-graphs", help="Load lowered.pt2, which can carry code.")
 ]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes; default: one for each core. 1: this one.")
-]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for each core.")]
 WorkOn = Annotated[
     str | None, typer.Option("--on", help="ray: the cluster at RAY_ADDRESS, else a local one.")
 ]
@@ -130,6 +128,13 @@ OwnKind = Annotated[
 KeepFloat = Annotated[
     list[str] | None,
     typer.Option("--keep-float", help="A module by its path that INT8 leaves float; repeatable."),
+]
+Agreement = Annotated[
+    float | None,
+    typer.Option(help="Leave modules float until so many images agree with FP32, as 0.99."),
+]
+ImagesToAgreeOn = Annotated[
+    Path | None, typer.Option("--images", help="A folder of images for --agreement.")
 ]
 InputKind = Annotated[
     str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")

@@ -12,7 +12,9 @@ from export_targets.command_line import (
     console,  # and nothing that imports torch: `doctor` runs without
 )
 from export_targets.command_line import tables as show
+from export_targets.command_line.answers import classify, sensitivity
 from export_targets.command_line.arguments import (
+    Agreement,
     Baseline,
     Calibration,
     ClassOrder,
@@ -22,6 +24,7 @@ from export_targets.command_line.arguments import (
     Deployment,
     FolderLabels,
     Images,
+    ImagesToAgreeOn,
     InputKind,
     Interpolation,
     Json,
@@ -124,6 +127,8 @@ def build(
     seed: Seed = 0,
     output_kind: OwnKind = None,
     keep_float: KeepFloat = None,
+    agreement: Agreement = None,
+    images: ImagesToAgreeOn = None,
     input_kind: InputKind = None,
     output: OutputKind = None,
     minimum_deployment: Deployment = None,
@@ -236,24 +241,6 @@ def evaluate(
 
 
 @app.command()
-def classify(
-    artifact: Path,
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
-    runner: RunnerName = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> int:
-    """The five most probable classes of each image, by the saved file."""
-    with loading():
-        from export_targets.prove.classify import classify as run
-
-    found = run(artifact, images, runner, stderr_reporter())
-    document = [row.model_dump(mode="json") for row in found]
-    print_result(document, as_json, lambda: show.classifications(found))
-    return DONE
-
-
-@app.command()
 def report(
     artifacts: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
     out: Annotated[Path, typer.Option(help="The page, an .html file.")],
@@ -279,6 +266,8 @@ def doctor(as_json: Json = False, debug: Debug = False) -> int:
     return DONE
 
 
+app.command()(classify)
+app.command()(sensitivity)
 app.command()(matrix)
 app.command()(demo)
 

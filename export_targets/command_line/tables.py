@@ -11,6 +11,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from edge_models.parity import ParityReport
     from export_targets.artifact.latency_report import LatencyReport, OperatorTable, Ratio
+    from export_targets.artifact.manifest import AgreementSection
+    from export_targets.artifact.sensitivity import Cost, Sensitivity
     from export_targets.command_line.doctor import Diagnosis
     from export_targets.matrix.cell import Row
     from export_targets.pipeline import BuildResult
@@ -46,8 +48,24 @@ def build(result: "BuildResult") -> None:
             ]
         ],
     )
+    if manifest.agreement is not None:
+        agreement(manifest.agreement)
     if result.parity is not None:
         parity(result.parity)
+
+
+def agreement(found: "AgreementSection") -> None:
+    """What was asked for, what was found, and what stays float for it."""
+    row = [
+        f"{found.asked:g}",
+        f"{found.agreement:.3f}",
+        _ends(found.interval),
+        f"{found.judged} beside {found.searched} of the search: {found.images}",
+        f"{found.int8_share:.1%}",
+        ", ".join(found.modules) or ABSENT,
+    ]
+    columns = ["asked", "agreement", "95 %", "images", "MACs in INT8", "in float"]
+    _table("Agreement of the saved file with FP32", columns, [row])
 
 
 def parity(report: "ParityReport") -> None:
@@ -84,6 +102,25 @@ def evaluation(report: "EvaluationReport") -> None:
     ]
     title = f"{report.artifact} on {report.samples} of {report.found} images of {report.images}"
     _table(title, ["program", "top-1", "top-5", "agreement with FP32"], rows)
+
+
+def sensitivity(found: "Sensitivity") -> None:
+    """A row for each module, and the whole network."""
+    columns = ["module", "INT8 layers", "MACs", "in float: SQNR dB", "agreement"]
+    columns += ["alone in INT8: SQNR dB", "agreement"]
+    rows = [
+        [row.module, str(row.layers), f"{row.macs:,}", *_cost(row.in_float), *_cost(row.alone)]
+        for row in found.modules
+    ]
+    whole = ", ".join(_cost(found.whole))
+    title = f"{found.artifact} in INT8: {whole} on {found.samples} samples: {found.images}"
+    _table(title, columns, rows)
+
+
+def _cost(cost: "Cost | None") -> tuple[str, str]:
+    if cost is None:
+        return ABSENT, ABSENT
+    return _number(cost.sqnr_db, ".1f"), _number(cost.agreement, ".3f")
 
 
 def classifications(found: "Sequence[Classification]") -> None:

@@ -80,7 +80,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Work:
-    """Who judges: ``workers`` processes (None: one for each core; 1: this one), or Ray with
+    """Who judges: ``workers`` processes (None: one for each core), or Ray with
     ``on="ray"``; ``resume`` goes on where an evaluation of the same files was left.
     """
 
@@ -213,7 +213,9 @@ def _answers(
     # a runner that holds no file in a process, as a phone, is asked by one
     loads = runner_named(task.runner, artifact.manifest.target.name).load is not None
     workers = min(work.workers or (cores() if loads else 1), len(chunks))
-    if network == task.network and workers > 1:
+    # a process beside this one holds the file for all its chunks, where this one loads it for each
+    beside = workers > 1 or (loads and len(chunks) > 1)
+    if network == task.network and beside:
         return judged_by_processes(task, chunks, workers, advance)
     return _judged_here(artifact, task, network, chunks, advance)
 

@@ -107,11 +107,16 @@ def _advised(hop: Hop, manifest: Manifest) -> Hop:
     """A hop that the recipe's precision fails says which recipe of the target loses less."""
     if hop.status != "failed" or hop.sqnr_db is None or hop.name not in ("quantize", "chain"):
         return hop
-    gates = target_named(manifest.target.name).gates
-    better = next((name for name in MORE_EXACT.get(manifest.recipe, ()) if name in gates), None)
+    better = more_exact(manifest.target.name, manifest.recipe)
     if better is None:
         return hop
     return hop.model_copy(update={"why": f"{hop.why}; try --recipe {better}"})
+
+
+def more_exact(target: str, recipe: str) -> str | None:
+    """The nearest recipe that loses less, of those that a target can do."""
+    gates = target_named(target).gates
+    return next((name for name in MORE_EXACT.get(recipe, ()) if name in gates), None)
 
 
 def _fallen_out(delegation: Delegation) -> list[str]:

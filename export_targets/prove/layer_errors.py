@@ -46,7 +46,7 @@ def layer_errors(
     graph. ``inputs``: (samples, B, 3, H, W).
     """
     shared = _layers(reference).keys() & _layers(quantized).keys()
-    energies = {name: _Energies() for name in shared}
+    energies = {name: Energies() for name in shared}
     for sample in inputs[:SAMPLES]:
         expected: dict[str, Tensor] = {}
         _Watched(reference, shared, expected.__setitem__).run(sample)
@@ -92,7 +92,7 @@ ERRORS = TypeAdapter(tuple[LayerError, ...])
 
 
 @dataclass
-class _Energies:
+class Energies:
     """Sums over samples that come one after the other: the signal about its running mean
     (Welford's method), and the noise.
     """

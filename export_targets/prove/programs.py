@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from edge_models.catalog import model_spec
 from edge_models.checkpoint import LoadedModel, load_reference
@@ -101,34 +101,39 @@ def quantized(artifact: Artifact) -> Callable[[Tensor], Tensor]:
     """The program that was lowered, from inputs (samples, B, 3, H, W) to logits. It is loaded from
     the artifact and can carry code. Raises InputError where it cannot be loaded or run.
     """
-    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers the quantized operators
-
     program = _program(artifact, artifacts.LOWERED)
     return lambda inputs: run_eager(program, inputs)
 
 
 def _program(artifact: Artifact, name: str) -> Callable[[Tensor], object]:
     """A program of an artifact, from one input (B, 3, H, W) to what it returns."""
-    path = artifact.path(name)
-
-    def refused(error: Exception) -> InputError:
-        return InputError(
-            f"The graph {path} cannot be run: {type(error).__name__}: {error}",
-            "Build the artifact again, or leave --trust-graphs away.",
-        )
-
-    try:
-        module = torch.export.load(path).module()
-    except Exception as error:  # torch says nowhere what it raises for a damaged file
-        raise refused(error) from error
+    module = load(artifact, name)
 
     def run(sample: Tensor) -> object:
         try:
             return module(sample)
-        except Exception as error:  # nor for one that does not fit together
-            raise refused(error) from error
+        except Exception as error:  # torch says nowhere what it raises for what does not fit
+            raise _refused(artifact, name, error) from error
 
     return run
+
+
+def load(artifact: Artifact, name: str) -> fx.GraphModule:
+    """A program of an artifact by its file's name; it can carry code. Raises InputError."""
+    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers the quantized operators
+
+    path = artifact.path(name)
+    try:
+        return torch.export.load(path).module()
+    except Exception as error:  # nor for a damaged file
+        raise _refused(artifact, name, error) from error
+
+
+def _refused(artifact: Artifact, name: str, error: Exception) -> InputError:
+    return InputError(
+        f"The graph {artifact.path(name)} cannot be run: {type(error).__name__}: {error}",
+        "Build the artifact again, or leave --trust-graphs away.",
+    )
 
 
 def normalized(artifact: Artifact, pixels: Tensor) -> Tensor:

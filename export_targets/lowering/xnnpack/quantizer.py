@@ -52,7 +52,8 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
                 )
         super().annotate(model)
         for node in model.graph.nodes:
-            if node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
+            annotated = Q_ANNOTATION_KEY in node.meta
+            if annotated and node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
                 shared = SharedQuantizationSpec((node.args[0], node))
                 node.meta[Q_ANNOTATION_KEY].output_qspec = shared
         return model

@@ -39,7 +39,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         given.append(len(inputs))
         return runner.run(model, inputs, advance)
 
-    monkeypatch.setitem(all_runners(), "host", replace(runner, run=run))
+    monkeypatch.setitem(all_runners(), "host", replace(runner, run=run, load=None))
     return given
 
 

@@ -1,0 +1,199 @@
+"""A quantized program run on the CPU with any of its layers back in float, not calibrated again.
+
+In a quantized graph each number that an INT8 kernel reads or writes passes a pair of quantize and
+dequantize. A pair is left out where what is on both its sides is float, and a float layer takes its
+float weights: what a build that keeps those layers float computes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers the quantized operators
+from torch import Tensor, fx
+
+from edge_models.reference.heads import stack_outputs
+from export_targets.lowering.graph import (
+    LAYOUT,
+    PRODUCTS,
+    in_int8,
+    module_path,
+    multiply_accumulates,
+    operator_name,
+)
+
+CARRIERS = ("cat", "pad")  # compute nothing, but have kernels for INT8
+# What the quantizers give the scale of its input to, where that is quantized.
+PASSING = LAYOUT - {*CARRIERS} | {"mean", "adaptive_avg_pool2d", "hardtanh", "squeeze", "dropout"}
+_operators = torch.ops.quantized_decomposed
+DEQUANTIZE = (
+    _operators.dequantize_per_tensor.default,
+    _operators.dequantize_per_tensor.tensor,
+    _operators.dequantize_per_channel.default,
+)
+STATIC = _operators.quantize_per_tensor.default
+QUANTIZE = (STATIC, _operators.quantize_per_tensor.tensor)
+
+Values = Mapping[fx.Node, Any]
+LeftOut = frozenset[fx.Node]
+InFloat = Callable[[str], bool]  # whether the layers of a module, by its path, are float
+
+
+class Simulation:
+    """The two graphs of a program: ``floating`` as exported, ``quantized`` as PT2E made it of that.
+
+    Raises ValueError where their layers are not the same.
+    """
+
+    def __init__(self, floating: fx.GraphModule, quantized: fx.GraphModule) -> None:
+        self.quantized = quantized
+        originals = dict(zip(_computed(quantized), _computed(floating), strict=True))
+        self.weights = {
+            _weight(layer): _constant(floating, _weight(original))
+            for layer, original in originals.items()
+            if operator_name(layer) in PRODUCTS and in_int8(layer)
+        }
+        self.macs = {layer: multiply_accumulates(node) for layer, node in originals.items()}
+        self.pairs = {node: _ends(node) for node in quantized.graph.nodes if _is_pair(node)}
+        self.int8 = {  # what computes or copies in INT8, and the path of its module
+            node: module_path(node)
+            for node in quantized.graph.nodes
+            if in_int8(node) or operator_name(node) in CARRIERS
+        }
+        self.rectifying = {pair for pair in self.pairs if _rectifies(pair, originals)}
+        self.constants = {
+            node: _constant(quantized, node)
+            for node in quantized.graph.nodes
+            if node.op == "get_attr"
+        }
+        self.decoded: dict[fx.Node, Tensor] = {}  # INT8 weights as the numbers they stand for
+
+    def left_out(self, in_float: InFloat) -> LeftOut:
+        """The nodes that dequantize nothing where some INT8 layers are float."""
+
+        def is_float(node: fx.Node) -> bool:
+            return node not in self.int8 or in_float(self.int8[node])
+
+        weights = {node for node in self.weights if all(map(is_float, node.users))}
+        pairs = {node for node, ends in self.pairs.items() if all(map(is_float, ends))}
+        return frozenset(weights | pairs)
+
+    def answer(self, sample: Tensor, left_out: LeftOut) -> Tensor:
+        """What the program returns for a sample (B, 3, H, W), as (rows, numbers)."""
+        return self.returned(self.values(sample, left_out))
+
+    @torch.no_grad()
+    def values(self, sample: Tensor, left_out: LeftOut, known: Values | None = None) -> Values:
+        """The values of all nodes for a sample; those that are ``known`` are taken as they are."""
+        values = dict(known or {})
+        for node in self.quantized.graph.nodes:
+            if node not in values:
+                values[node] = self._value(node, values, sample, node in left_out)
+        return values
+
+    def untouched(self, one: LeftOut, other: LeftOut) -> frozenset[fx.Node]:
+        """The nodes that have the same values where others dequantize nothing."""
+        touched = set(one ^ other)
+        for node in self.quantized.graph.nodes:
+            if not touched.isdisjoint(node.all_input_nodes):
+                touched.add(node)
+        return frozenset(self.quantized.graph.nodes) - touched
+
+    def returned(self, values: Values) -> Tensor:
+        """What the program returned where its nodes had these values, (rows, numbers)."""
+        return stack_outputs(values[self.quantized.graph.output_node()])
+
+    def _value(self, node: fx.Node, values: Values, sample: Tensor, left_out: bool) -> Any:
+        if node.op == "placeholder":
+            return sample
+        if node.op == "get_attr":
+            return self.constants[node]
+        if node in self.pairs:
+            return self._passed(node, values, left_out)
+        if node in self.weights and left_out:
+            return self.weights[node]
+        if node in self.decoded:
+            return self.decoded[node]
+        if node.target == STATIC and self.pairs.keys() >= node.users.keys():
+            return None  # the pairs read what it quantizes
+        arguments = fx.map_arg((node.args, node.kwargs), values.__getitem__)
+        if node.op == "output":
+            return arguments[0][0]
+        call: Any = node.target
+        if isinstance(call, str):  # what torch.export guards the inputs with
+            call = self.quantized.get_submodule(call)
+        result = call(*arguments[0], **arguments[1])
+        if node in self.weights:
+            self.decoded[node] = result
+        return result
+
+    def _passed(self, pair: fx.Node, values: Values, left_out: bool) -> Any:
+        quantize: Any = pair.args[0]
+        value = values[quantize.args[0]]
+        if left_out:
+            return value.relu() if pair in self.rectifying else value
+        scale, zero_point, low, high = quantize.args[1:5]
+        if quantize.target != STATIC:  # its scale is of each input
+            scale, zero_point = values[scale], values[zero_point]
+        return torch.fake_quantize_per_tensor_affine(value, scale, zero_point, low, high)
+
+
+def _computed(module: fx.GraphModule) -> Iterator[fx.Node]:
+    """The calls that both graphs of a program have, in the same order."""
+    for node in module.graph.nodes:
+        if not isinstance(node.target, torch._ops.OpOverload) or operator_name(node) == "relu":
+            continue
+        if node.target.namespace != "quantized_decomposed":
+            yield node
+
+
+def _rectifies(pair: fx.Node, originals: Mapping[fx.Node, fx.Node]) -> bool:
+    """Whether a pair stands for a ReLU too, that was left to the smallest integer."""
+    quantize: Any = pair.args[0]
+    source, _, zero_point, smallest = quantize.args[:4]
+    original = originals.get(source)
+    users = () if original is None else original.users
+    return zero_point == smallest and any(operator_name(user) == "relu" for user in users)
+
+
+def _weight(layer: fx.Node) -> fx.Node:
+    assert isinstance(layer.args[1], fx.Node)
+    return layer.args[1]
+
+
+def _constant(module: fx.GraphModule, node: fx.Node) -> Tensor:
+    assert node.op == "get_attr", f"{node} is computed"
+    owner, _, name = str(node.target).rpartition(".")
+    value: Tensor = getattr(module.get_submodule(owner), name)
+    return value
+
+
+def _is_pair(node: fx.Node) -> bool:
+    """Whether a node dequantizes what was quantized for it as the program ran."""
+    if node.target not in DEQUANTIZE:
+        return False
+    source = node.args[0]
+    return isinstance(source, fx.Node) and source.target in QUANTIZE
+
+
+def _ends(pair: fx.Node) -> frozenset[fx.Node]:
+    """What computes the numbers that pass a pair, and what reads them."""
+    source = pair
+    while _moves(source):
+        assert isinstance(source.args[0], fx.Node)
+        source = source.args[0]
+    readers, waiting = set[fx.Node](), list(pair.users)
+    while waiting:
+        node = waiting.pop()
+        if _moves(node):
+            waiting += node.users
+        else:
+            readers.add(node)
+    return frozenset({source, *readers})
+
+
+def _moves(node: fx.Node) -> bool:
+    """Whether a node only hands numbers on."""
+    if node.target in (*DEQUANTIZE, *QUANTIZE):
+        return True
+    return node.op == "call_function" and operator_name(node) in PASSING

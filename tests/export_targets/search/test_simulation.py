@@ -1,0 +1,71 @@
+"""The simulation of float layers beside what a build computes that keeps them float."""
+
+from functools import cache, partial
+
+import pytest
+import torch
+from torch import nn
+
+from export_targets.search.groups import holds
+from export_targets.search.simulation import Simulation
+from tests.export_targets.search.quantized import Graphs
+
+MODELS = {
+    "digits_cotnet_simple": ("stages.0.0", "stages.1.0.conv2.key", "conv1"),
+    "digits_cotnet": ("blocks.0.conv2", "blocks.1.conv3"),
+    "digits_conformer": ("blocks.0.trans_block", "blocks.1.fusion_block", "stem", "conv_head"),
+}
+graphs = cache(Graphs)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("target", ["xnnpack", "vulkan", "coreml"])
+def test_with_nothing_in_float_it_is_the_quantized_graph_to_the_bit(
+    model: str, target: str
+) -> None:
+    made = graphs(model, target)
+    simulation, x = made.simulation, made.inputs[0]
+    none, every = simulation.left_out(lambda _: False), simulation.left_out(lambda _: True)
+    with torch.no_grad():
+        assert torch.equal(simulation.answer(x, none), simulation.quantized(x))
+        assert torch.equal(simulation.answer(x, every), made.program.module()(x))
+    assert not none
+    assert len(every) > 20
+
+
+def test_dynamic_scales_are_of_each_input() -> None:
+    made = graphs("digits_conformer", recipe="int8_mixed")
+    simulation, x = made.simulation, made.inputs[0]
+    with torch.no_grad():
+        quantized = simulation.answer(x, simulation.left_out(lambda _: False))
+        assert torch.allclose(quantized, simulation.quantized(x), atol=1e-5)
+        floating = simulation.answer(x, simulation.left_out(lambda _: True))
+        assert torch.equal(floating, made.program.module()(x))
+
+
+@pytest.mark.parametrize(("model", "path"), [(m, p) for m, paths in MODELS.items() for p in paths])
+def test_a_module_in_float_is_what_quantizing_without_it_gives(model: str, path: str) -> None:
+    made = graphs(model)
+    simulation, x = made.simulation, made.inputs[0]
+    without = simulation.answer(x, simulation.left_out(partial(holds, [path])))
+    with torch.no_grad():
+        assert torch.equal(without, made.quantized([path])(x))
+    assert not torch.equal(without, simulation.answer(x, frozenset()))
+
+
+def test_what_a_choice_leaves_the_same_is_not_computed_again() -> None:
+    made = graphs("digits_conformer")
+    simulation, x = made.simulation, made.inputs[0]
+    none = simulation.left_out(lambda _: False)
+    left_out = simulation.left_out(partial(holds, ["blocks.1.fusion_block"]))
+    values = simulation.values(x, none)
+    known = {node: values[node] for node in simulation.untouched(none, left_out)}
+    changed = simulation.values(x, left_out, known)
+    assert torch.equal(simulation.returned(changed), simulation.answer(x, left_out))
+    assert 0.2 < len(known) / len(values) < 0.9
+
+
+def test_graphs_of_two_networks_are_refused() -> None:
+    other = torch.export.export(nn.Conv2d(3, 3, 1).eval(), (torch.zeros(1, 3, 64, 64),))
+    with pytest.raises(ValueError, match="zip"):
+        Simulation(other.module(), graphs("digits_cotnet_simple").simulation.quantized)
