@@ -16,6 +16,7 @@ from export_targets.artifact.folder import (
     GOLDEN,
     MANIFEST,
     PARITY,
+    SENSITIVITY,
     Artifact,
     open_artifact,
     read_parity,
@@ -23,6 +24,7 @@ from export_targets.artifact.folder import (
 from export_targets.artifact.latency_folder import LATENCY, model_digest, stored_reports
 from export_targets.artifact.latency_report import LatencyReport
 from export_targets.artifact.manifest import Manifest
+from export_targets.artifact.sensitivity import Sensitivity, read_sensitivity
 from export_targets.prove.layer_errors import LAYER_ERRORS, LayerError, read_layer_errors
 
 SHOWN_SAMPLES = 8
@@ -53,7 +55,8 @@ class Sample:
 class Subject:
     """An artifact on the page. ``key``: of its HTML ids; ``label``: a name that no other one has.
 
-    ``parity`` is None where it was never verified; ``latency`` has every report by file name.
+    ``parity`` is None where it was never verified, ``sensitivity`` where it was not measured;
+    ``latency`` has every report by file name.
     """
 
     key: str
@@ -63,6 +66,7 @@ class Subject:
     latency: Mapping[str, LatencyReport]
     samples: tuple[Sample, ...]
     layers: tuple[LayerError, ...]
+    sensitivity: Sensitivity | None
 
     @property
     def manifest(self) -> Manifest:
@@ -103,6 +107,7 @@ class Subject:
         """The artifact's JSON files as they are, by name."""
         names = [MANIFEST, *([PARITY] if self.parity else [])]
         names += [LAYER_ERRORS] if self.layers else []
+        names += [SENSITIVITY] if self.sensitivity else []
         names += [f"{LATENCY}/{name}" for name in self.latency]
         return {name: (self.artifact.folder / name).read_text(encoding="utf-8") for name in names}
 
@@ -144,6 +149,7 @@ def _subject(key: str, label: str, artifact: Artifact) -> Subject:
         latency,
         _samples(artifact),
         read_layer_errors(artifact),
+        read_sensitivity(artifact),
     )
 
 

@@ -32,7 +32,9 @@ def agreed(built: Built) -> BuildResult:
     return built(SMALL, "xnnpack", "int8", agreement=ASKED)
 
 
-def test_a_build_agrees_as_asked_on_images_that_its_search_did_not_see(agreed: BuildResult) -> None:
+def test_a_build_agrees_as_asked_on_images_that_its_search_did_not_see(
+    agreed: BuildResult, tmp_path: Path
+) -> None:
     assert agreed.problems == ()
     found = agreed.manifest.agreement
     assert found is not None
@@ -42,6 +44,9 @@ def test_a_build_agrees_as_asked_on_images_that_its_search_did_not_see(agreed: B
     assert all(any(f"{m}.".startswith(f"{path}.") for path in found.modules) for m in stayed)
     assert bool(stayed) == bool(found.modules)
     assert Manifest.model_validate_json(agreed.manifest.model_dump_json()) == agreed.manifest
+    page = api.report([agreed.folder], tmp_path / "page.html").read_text()
+    assert "What each module costs in INT8" in page
+    assert "Agreement asked for" in page
     kept = read_sensitivity(open_artifact(agreed.folder))
     assert kept is not None
     assert kept.samples == SENSITIVITY_SAMPLES
