@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_models.catalog import model_spec
 from edge_models.errors import InputError
+from edge_models.image_folder import is_address, path_at
 from export_targets.matrix.cell import Cell
 from export_targets.target import recipes_of, target_named
 from quantize.recipe import recipe_named
@@ -27,7 +28,7 @@ class Strict(BaseModel):
 
 class ModelEntry(Strict):
     """A model of the plan: the options of ``build`` and ``evaluate``; ``called`` tells two entries
-    of one model apart. Paths are relative to the plan's folder.
+    of one model apart. Paths are relative to the plan's folder; ``images`` may be an address.
     """
 
     name: str
@@ -71,8 +72,8 @@ def read_plan(path: Path) -> MatrixPlan:
 
 
 def cells_of(plan: MatrixPlan, folder: Path) -> tuple[Cell, ...]:
-    """The cells of a plan in ``folder``. Raises InputError where two have one name, or none is
-    left.
+    """The cells of a plan in ``folder``. Raises InputError where two have one name, none is left,
+    or an address cannot be read for want of a package.
     """
     cells = tuple(_cells(plan, folder))
     names = [cell.name for cell in cells]
@@ -109,7 +110,7 @@ def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
             target=name,
             recipe=recipe,
             options={key: value for key, value in options.items() if value is not None},
-            images=path(entry.images or plan.images),
+            images=_images(entry.images or plan.images, folder),
             limit=entry.limit or plan.limit,
             gigabytes=SMALL_GIGABYTES if side <= SMALL_SIDE else LARGE_GIGABYTES,
         )
@@ -118,3 +119,11 @@ def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
 def _calibration(text: str | None, folder: Path) -> str | None:
     """A folder, or the word for made-up images."""
     return text if text in (None, "synthetic") else str(folder / text)
+
+
+def _images(text: str | None, folder: Path) -> str | None:
+    """A folder, or the address of one."""
+    if text is None or not is_address(text):
+        return None if text is None else str(folder / text)
+    path_at(text)  # a missing package is said before anything is built
+    return text
