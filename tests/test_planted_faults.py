@@ -79,6 +79,15 @@ def test_a_broken_file_turns_the_lower_hop_red(cell: tuple[str, str, str], built
     assert len(close) <= 1
 
 
+@pytest.mark.usefixtures("runner_here")
+def test_two_swapped_channels_of_a_file_turn_its_hop_red(built: Built) -> None:
+    opened = open_artifact(built("digits_cotnet_simple", "xnnpack", "fp32").folder)
+    swapped = next(fault for fault in FAULTS if fault.name == "two channels swapped")
+    for fault, status in ((RIGHT, "passed"), (swapped, "failed")):
+        found = planted.broken_file_logits(opened, fault)
+        assert planted.hop_of(opened, "lower", found).status == status
+
+
 def test_swapped_colors_are_seen_on_photographs(built: Built) -> None:
     opened = open_artifact(built("digits_conformer", "xnnpack", "fp32").folder)
     section = opened.manifest.input

@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge_models.errors import InputError
+from edge_models.image_folder import is_address, list_images, path_at
 from export_targets.artifact.folder import MANIFEST, digest
 
 PACKAGES = ("edgeform", "torch", "torchao", "executorch")
@@ -91,12 +93,26 @@ def identity_of(cell: Cell) -> str:
     """Of everything that the row depends on: the cell, its files and the installed versions."""
     held: dict[str, Any] = {"cell": cell.model_dump(), "versions": [version(p) for p in PACKAGES]}
     for text in (*cell.options.values(), cell.images):
-        if text is not None and Path(text).is_file():
-            held[text] = digest(Path(text))
-        elif text is not None and Path(text).is_dir():
-            files = sorted(path for path in Path(text).rglob("*") if path.is_file())
-            held[text] = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+        if text is not None:
+            held[text] = _state(text)
     return hashlib.sha256(json.dumps(held).encode()).hexdigest()
+
+
+def _state(text: str) -> object:
+    """What stands at a path or an address, if anything does: a file's digest, a folder's files. At
+    an address these are names alone: a size or a time would be a question for each.
+    """
+    if is_address(text):
+        try:
+            there = path_at(text)
+            return [str(path) for path in list_images(there).paths] if there.is_dir() else None
+        except InputError:  # the evaluation will say so
+            return None
+    path = Path(text)
+    if path.is_file():
+        return digest(path)
+    files = sorted(below for below in path.rglob("*") if below.is_file())
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
 
 def _row(cell: Cell, identity: str, out: Path, threads: int) -> Row:

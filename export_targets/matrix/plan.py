@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_models.catalog import model_spec
 from edge_models.errors import InputError
+from edge_models.image_folder import is_address, path_at
 from export_targets.matrix.cell import Cell
 from export_targets.target import recipes_of, target_named
 from quantize.recipe import recipe_named
@@ -27,7 +28,7 @@ class Strict(BaseModel):
 
 class ModelEntry(Strict):
     """A model of the plan: the options of ``build`` and ``evaluate``; ``called`` tells two entries
-    of one model apart. Paths are relative to the plan's folder.
+    of one model apart. Paths are relative to the plan's folder; ``images`` may be an address.
     """
 
     name: str
@@ -37,16 +38,21 @@ class ModelEntry(Strict):
     size: str | None = None
     labels: str | None = None
     calibration: str | None = None
+    agree_on: str | None = None
     images: str | None = None
     limit: int | None = None
 
 
 class MatrixPlan(Strict):
-    """Every model with every target and every recipe that the target can do."""
+    """Every model with every target and every recipe that the target can do; INT8 also with a
+    search for each of ``agreements``, on the images of ``agree_on``.
+    """
 
     targets: tuple[str, ...]
     recipes: tuple[str, ...]
     models: tuple[ModelEntry, ...]
+    agreements: tuple[float, ...] = ()
+    agree_on: str | None = None
     calibration: str | None = None
     images: str | None = None
     limit: int | None = None
@@ -71,8 +77,8 @@ def read_plan(path: Path) -> MatrixPlan:
 
 
 def cells_of(plan: MatrixPlan, folder: Path) -> tuple[Cell, ...]:
-    """The cells of a plan in ``folder``. Raises InputError where two have one name, or none is
-    left.
+    """The cells of a plan in ``folder``. Raises InputError where two have one name, none is left,
+    or an address cannot be read for want of a package.
     """
     cells = tuple(_cells(plan, folder))
     names = [cell.name for cell in cells]
@@ -86,9 +92,12 @@ def cells_of(plan: MatrixPlan, folder: Path) -> tuple[Cell, ...]:
 
 
 def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
-    for entry, name, recipe in product(plan.models, plan.targets, plan.recipes):
+    asked = (None, *plan.agreements)
+    for entry, name, recipe, agreement in product(plan.models, plan.targets, plan.recipes, asked):
         target = target_named(name)
         if recipe not in recipes_of(target):
+            continue
+        if agreement is not None and not recipe_named(recipe).quantized:
             continue
         spec = model_spec(entry.name)
         side = max(map(int, entry.size.split("x"))) if entry.size else max(spec.input.size)
@@ -103,13 +112,19 @@ def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
             "labels": path(entry.labels),
             "calibration": _calibration(entry.calibration or plan.calibration, folder),
         }
+        if agreement is not None:
+            options |= {
+                "agreement": str(agreement),
+                "images": path(entry.agree_on or plan.agree_on),
+            }
+        budget = "" if agreement is None else f"-{agreement:g}"
         yield Cell(
-            name=f"{entry.called or entry.name}-{name}-{recipe}",
+            name=f"{entry.called or entry.name}-{name}-{recipe}{budget}",
             model=entry.name,
             target=name,
             recipe=recipe,
             options={key: value for key, value in options.items() if value is not None},
-            images=path(entry.images or plan.images),
+            images=_images(entry.images or plan.images, folder),
             limit=entry.limit or plan.limit,
             gigabytes=SMALL_GIGABYTES if side <= SMALL_SIDE else LARGE_GIGABYTES,
         )
@@ -118,3 +133,11 @@ def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
 def _calibration(text: str | None, folder: Path) -> str | None:
     """A folder, or the word for made-up images."""
     return text if text in (None, "synthetic") else str(folder / text)
+
+
+def _images(text: str | None, folder: Path) -> str | None:
+    """A folder, or the address of one."""
+    if text is None or not is_address(text):
+        return None if text is None else str(folder / text)
+    path_at(text)  # a missing package is said before anything is built
+    return text

@@ -14,7 +14,10 @@ from export_targets.matrix.cell import Cell, Row, identity_of, run_cell
 from export_targets.matrix.plan import cells_of, read_plan
 from export_targets.matrix.run import Memory, run_matrix
 from export_targets.progress import silent_reporter
+from export_targets.prove.evaluate import Choice, Work, evaluate
+from export_targets.target import recipes_of, target_named
 from tests.conftest import EdgeformInProcess
+from tests.export_targets.conftest import Served
 
 SMALL = "digits_cotnet_simple"
 PLAN = f"""
@@ -58,8 +61,6 @@ def test_a_plan_gives_a_cell_for_whatever_its_targets_can_do(plan: Path) -> None
 
 
 def _vulkan() -> set[str]:
-    from export_targets.target import recipes_of, target_named
-
     return {f"vulkan-{recipe}" for recipe in recipes_of(target_named("vulkan"))}
 
 
@@ -82,6 +83,19 @@ def test_a_wrong_plan_is_refused(change: tuple[str, str], said: str | None, plan
         assert cells_of(read_plan(plan), plan.parent)
         return
     with pytest.raises(InputError, match=said):
+        cells_of(read_plan(plan), plan.parent)
+
+
+def test_a_plan_takes_images_at_an_address(plan: Path) -> None:
+    address = "http://127.0.0.1:1/digits"
+    plan.write_text(PLAN.replace('"digits"', f'"{address}"'), encoding="utf-8")
+    found = cells_of(read_plan(plan), plan.parent)
+    assert {cell.images for cell in found if cell.model == SMALL} == {address}
+
+
+def test_an_address_without_its_package_is_refused_before_a_build(plan: Path) -> None:
+    plan.write_text(PLAN.replace('"digits"', '"s3://bucket/val"'), encoding="utf-8")
+    with pytest.raises(InputError, match="The address s3://bucket/val cannot be read"):
         cells_of(read_plan(plan), plan.parent)
 
 
@@ -112,6 +126,37 @@ def test_a_cell_is_built_evaluated_and_not_built_again(
         run_cell(bad, tmp_path, 1)
     with pytest.raises(AssertionError):
         run_cell(made("one", images=str(digit_folders), limit=21), tmp_path, 1)
+
+
+def test_a_cell_is_evaluated_on_images_at_an_address(
+    digit_folders: Path, served: Served, tmp_path: Path
+) -> None:
+    cell = made("one", recipe="int8", images=served(digit_folders), limit=70)
+    (row,) = run_matrix([cell], tmp_path, silent_reporter())
+    assert row.problems == ()
+    choice, alone = Choice(digit_folders, limit=70), Work(workers=1)
+    report = evaluate(Path(row.artifact), choice, None, False, silent_reporter(), work=alone)
+    file = report.programs[-1]
+    assert (row.images, row.top1, row.agreement) == (70, file.top1, file.agreement)
+
+
+def test_a_server_without_the_folder_fails_its_cell_alone(
+    digit_folders: Path, served: Served, tmp_path: Path
+) -> None:
+    cell = made("one", images=f"{served(digit_folders)}-others")
+    (row,) = run_matrix([cell], tmp_path, silent_reporter())
+    assert (row.passed, row.delegates) == (False, 1)
+    assert "There is no folder http://" in row.problems[0]
+
+
+def test_another_image_at_an_address_is_another_identity(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "digits" / "0").mkdir(parents=True)
+    (tmp_path / "digits" / "0" / "one.png").touch()
+    cell = made("one", images=served(tmp_path / "digits"))
+    before = identity_of(cell)
+    assert identity_of(cell) == before
+    (tmp_path / "digits" / "0" / "two.png").touch()
+    assert identity_of(cell) != before
 
 
 def test_another_file_is_another_identity(tmp_path: Path) -> None:
@@ -154,15 +199,22 @@ def test_memory_comes_back_after_a_failure() -> None:
         assert memory.free == 0.0
 
 
-def test_the_command_prints_its_rows(
-    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
-) -> None:
+@pytest.fixture
+def nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each cell has a row at once; those in INT8 failed."""
+
     def run(cell: Cell, out: Path, threads: int) -> Row:
         known = cell.model_dump(include={"name", "model", "target", "recipe"})
         problems = ("hop chain: 3 dB",) if cell.recipe == "int8" else ()
         return Row(**known, identity="", artifact="a", passed=not problems, problems=problems)
 
     monkeypatch.setattr(running, "run_cell", run)
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+def test_the_command_prints_its_rows(
+    plan: Path, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
     ran = edgeform("matrix", plan, "--out", tmp_path / "out", "--json")
     assert ran.code == 1
     assert len(json.loads(ran.out)) == len(cells_of(read_plan(plan), plan.parent))

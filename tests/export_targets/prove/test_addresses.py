@@ -1,9 +1,5 @@
 """``evaluate`` of images that stand at an address: on a server of this machine."""
 
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,25 +9,14 @@ from edge_models.image_folder import path_at
 from export_targets.progress import silent_reporter
 from export_targets.prove.evaluate import Choice, EvaluationReport, Work, evaluate
 from tests.conftest import Built
+from tests.export_targets.conftest import Served
 
 IMAGES = 70  # more than one chunk
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *given: object) -> None:
-        del given
-
-
 @pytest.fixture
-def address(digit_folders: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Quiet, directory=digit_folders.parent)
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{digit_folders.name}"
-        server.shutdown()
-        thread.join()
+def address(served: Served, digit_folders: Path) -> str:
+    return served(digit_folders)
 
 
 def judged(folder: Path, images: Path, workers: int) -> EvaluationReport:

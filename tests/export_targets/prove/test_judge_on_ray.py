@@ -1,5 +1,6 @@
 """``evaluate --on ray`` on a cluster of two nodes on this machine, one of which is lost."""
 
+import random
 import sys
 import threading
 import time
@@ -15,22 +16,31 @@ from export_targets.prove import evaluate as evaluating
 from export_targets.prove import judge_on_ray
 from export_targets.prove.evaluate import Choice, EvaluationReport, Work, evaluate
 from tests.conftest import Built
+from tests.kills import MOMENTS, results_with_kills
 
 ray = pytest.importorskip("ray")
 IMAGES = 40
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[list[Any]]:
-    """The cluster, and its second node."""
+def cluster() -> Iterator[Any]:
+    """A cluster of one node; a test adds the others."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    second = cluster.add_node(num_cpus=1)
     ray.init(address=cluster.address, log_to_driver=False, configure_logging=False)
-    yield [cluster, second]
+    yield cluster
     ray.shutdown()
     cluster.shutdown()
+
+
+def wait_until_one_is_left() -> None:
+    """Until the cluster notices that a node was lost."""
+    for _ in range(120):
+        if len([node for node in ray.nodes() if node["Alive"]]) == 1:
+            return
+        time.sleep(1)
+    raise AssertionError(ray.nodes())
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +54,7 @@ def judged(folder: Path, images: Path, work: Work) -> EvaluationReport:
 
 @pytest.mark.full
 def test_a_node_of_other_versions_is_refused(
-    nodes: list[Any], built: Built, digit_folders: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, built: Built, digit_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judge_on_ray, "_versions", lambda: {"torch": "1.0"})
     with pytest.raises(InputError, match=r"this machine \{'torch': '1\.0'\}"):
@@ -53,10 +63,10 @@ def test_a_node_of_other_versions_is_refused(
 
 @pytest.mark.full
 def test_ray_gives_what_one_process_gives_and_a_lost_node_changes_nothing(
-    nodes: list[Any], built: Built, digit_folders: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, built: Built, digit_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = built(recipe="int8").folder
-    cluster, second = nodes
+    second = cluster.add_node(num_cpus=1)
     lost = threading.Event()
     answers = judge_on_ray.judged_on_ray
 
@@ -70,12 +80,32 @@ def test_ray_gives_what_one_process_gives_and_a_lost_node_changes_nothing(
     monkeypatch.setattr(judge_on_ray, "judged_on_ray", losing_a_node)
     found = judged(folder, digit_folders, Work(on="ray"))
     assert lost.is_set()
-    for _ in range(120):
-        if len(alive := [node for node in ray.nodes() if node["Alive"]]) == 1:
-            break
-        time.sleep(1)  # until the cluster notices
-    assert len(alive) == 1
+    wait_until_one_is_left()
     assert found == judged(folder, digit_folders, Work(workers=1))
+
+
+@pytest.mark.full
+def test_a_node_lost_at_any_of_ten_random_moments_changes_nothing(
+    cluster: Any, built: Built, digit_folders: Path
+) -> None:
+    folder = built(recipe="int8").folder
+    second: list[Any] = []
+
+    def prepare() -> None:
+        while second:
+            cluster.remove_node(second.pop(), allow_graceful=False)
+        wait_until_one_is_left()
+        second.append(cluster.add_node(num_cpus=1))
+
+    def kill(_: random.Random) -> bool:
+        cluster.remove_node(second.pop(), allow_graceful=False)
+        return True
+
+    def work() -> EvaluationReport:
+        return judged(folder, digit_folders, Work(on="ray"))
+
+    found = results_with_kills(work, kill, prepare)
+    assert found == [judged(folder, digit_folders, Work(workers=1))] * MOMENTS
 
 
 def test_without_ray_it_says_what_to_install(

@@ -18,6 +18,7 @@ from export_targets.prove.evaluate import Choice, EvaluationReport, Work, evalua
 from export_targets.prove.judge_processes import Process
 from export_targets.prove.labelled import Classes, LabelledImages, labelled_images
 from tests.conftest import Built
+from tests.kills import MOMENTS, results_with_kills
 
 IMAGES = 60
 
@@ -27,8 +28,10 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluating, "CHUNK", 5)
 
 
-def judged(folder: Path, images: Path, workers: int) -> EvaluationReport:
-    choice = Choice(images, limit=IMAGES)
+def judged(
+    folder: Path, images: Path, workers: int, limit: int | None = IMAGES
+) -> EvaluationReport:
+    choice = Choice(images, limit=limit)
     return evaluate(folder, choice, None, False, silent_reporter(), work=Work(workers))
 
 
@@ -78,6 +81,32 @@ def test_processes_killed_at_random_moments_change_nothing(
     assert killed
     assert len(started) == 2 + len(killed)
     assert found == judged(built(recipe="int8").folder, digit_folders, 1)
+
+
+@pytest.mark.full
+def test_a_process_killed_at_any_of_ten_random_moments_changes_nothing(
+    built: Built, digit_folders: Path, started: list[Process]
+) -> None:
+    folder = built(recipe="int8").folder
+    rounds: list[int] = []
+
+    def work() -> EvaluationReport:
+        before = len(started)
+        report = judged(folder, digit_folders, 2, limit=None)
+        rounds.append(len(started) - before)
+        return report
+
+    def kill(chance: random.Random) -> bool:
+        alive = [process for process in started if process.child.poll() is None]
+        if alive:
+            chance.choice(alive).child.kill()
+        return bool(alive)
+
+    found = results_with_kills(work, kill)
+    assert found == [judged(folder, digit_folders, 1, limit=None)] * MOMENTS
+    assert rounds[0] == 2
+    # one that has no chunk left is not replaced
+    assert rounds.count(3) >= MOMENTS / 2
 
 
 @pytest.fixture
