@@ -19,9 +19,9 @@ LAYERS = {
     "yolov5s_cot": {"CoTLayer": 8},
     "conformer_maps": {"Conformer": 1},
 }
-# What every output must reach in every INT8 hop, in dB. A build's gate is 20, which the smallest of
-# YOLOv5s' three maps misses: measured 19.1. The ResNet-50: 34.7.
-INT8_FLOOR_DB = {"resnet50_cot": 30.0, "yolov5s_cot": 18.0, "conformer_maps": 20.0}
+# What every output must reach in every INT8 hop, in dB: the gate of a build, which the last of
+# YOLOv5s' three maps misses (19.1 in the quantized graph).
+INT8_FLOOR_DB = {"resnet50_cot": 20.0, "yolov5s_cot": 18.0, "conformer_maps": 20.0}
 
 
 @pytest.mark.full
@@ -43,6 +43,9 @@ def test_it_is_one_delegate_of_recognized_layers(name: str, tmp_path: Path) -> N
     assert result.manifest.recognized is not None
     assert Counter(item.kind for item in result.manifest.recognized) == LAYERS[name]
     assert result.parity is not None
+    for hop in result.parity.hops:  # docs/own-network.md has them
+        each = [f"{tensor.name} {tensor.sqnr_db:.1f}" for tensor in hop.tensors]
+        print(name, hop.name, f"{hop.sqnr_db:.1f} dB", *each)
     hops = {hop.name: hop for hop in result.parity.hops}
     assert hops["edge"].status == "passed"
     reached = [hops[hop].sqnr_db or 0 for hop in ("quantize", "lower", "chain")]
