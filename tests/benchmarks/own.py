@@ -3,7 +3,6 @@ same network exported as it is, in ONNX Runtime and in OpenVINO.
 """
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,12 +21,13 @@ from tests.benchmarks import own_real_size
 from tests.benchmarks.interleaved import Timed, measure_sides
 from tests.benchmarks.latency import RECIPES, setting
 from tests.benchmarks.machine import busy_note, describe_machine
+from tests.benchmarks.own_real_size import NETWORKS
 from tests.benchmarks.result import RESULTS, Result
 from tests.benchmarks.sides import Side, sides_of
-from tests.benchmarks.subject import real_size
+from tests.benchmarks.subject import Subject
+from tests.photographs import write_views_of_all
 
 NAME = "own"
-NETWORKS = {"resnet50_cot": (224, 224), "yolov5s_cot": (320, 320), "conformer_maps": (224, 224)}
 TWIN = "cotnet50_simple"  # with four groups, of the catalog: what resnet50_cot is by other names
 
 
@@ -36,7 +36,7 @@ def run() -> Result:
     parts = [f"# Networks of one's own\n\n{setting(describe_machine())}"]
     measured: dict[str, Any] = {}
     for name, size in NETWORKS.items():
-        subject = replace(real_size(TWIN), model=name, size=size, module=network_named(name))
+        subject = Subject(name, size, calibration=calibration(), module=network_named(name))
         artifacts = {recipe: subject.artifact(recipe, "edge") for recipe in RECIPES}
         inputs = artifacts["fp32"].inputs()
         sides = sides_of(subject, RECIPES) + (twin() if name == "resnet50_cot" else [])
@@ -62,12 +62,19 @@ def network_named(name: str) -> nn.Module:
     return network
 
 
+def calibration() -> str:
+    """A folder of photographs, some of which a build keeps apart to judge itself on."""
+    folder = RESULTS / "photographs"
+    write_views_of_all(folder)
+    return str(folder)
+
+
 def twin() -> list[Side]:
     """The catalog's model that is the same network, in edge form."""
     checkpoint = RESULTS / "cotnet50_groups.pth"
     RESULTS.mkdir(parents=True, exist_ok=True)
     torch.save(network_named("cotnet50_groups").state_dict(), checkpoint)
-    subject = replace(real_size(TWIN), checkpoint=checkpoint)
+    subject = Subject(TWIN, NETWORKS["resnet50_cot"], checkpoint, calibration())
     files = {recipe: subject.artifact(recipe, "edge").model for recipe in RECIPES}
     return [Side("executorch", TWIN, recipe, path) for recipe, path in files.items()]
 

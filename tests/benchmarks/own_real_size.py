@@ -1,26 +1,22 @@
-"""Networks of one's own at real size, with statistics measured on photographs: a user's file."""
+"""Networks of one's own at real size, with weights that carry images as trained ones do: a user's
+file.
+"""
 
 import torch
 from torch import Tensor, nn
 
-from edge_models.images import preprocess_all
-from edge_models.photographs import photographs, views
 from edge_models.reference.conformer import Conformer
 from edge_models.reference.cotnet import CoTNet
-from edge_models.spec import InputSpec
+from edge_models.spec import Size
+from tests.benchmarks.own_weights import like_trained
 from tests.edge_models.edge.network.foreign_cot import ContextAttention
 from tests.edge_models.edge.network.published_networks import PartialBlock, PyramidPool, unit
-from tests.edge_models.layers import settled
 
-BRANCH_GAIN = 0.25  # of residual branches in trained networks, about
-VIEWS, VIEWS_SIDE, VIEWS_SEED = 16, 128, 1
-
-
-def measured(network: nn.Module) -> nn.Module:
-    """The network with its batch norms' statistics of views of photographs."""
-    images = views(photographs(), VIEWS, VIEWS_SEED)
-    side = (VIEWS_SIDE, VIEWS_SIDE)
-    return settled(network, side, preprocess_all(images, InputSpec(), side))
+NETWORKS: dict[str, Size] = {
+    "resnet50_cot": (224, 224),
+    "yolov5s_cot": (320, 320),
+    "conformer_maps": (224, 224),
+}
 
 
 class Bottleneck(nn.Module):
@@ -32,7 +28,6 @@ class Bottleneck(nn.Module):
         self.pool = nn.AvgPool2d(3, stride, 1) if stride > 1 else nn.Identity()
         self.context = ContextAttention(planes)
         self.expand = unit(planes, 4 * planes, act=None)
-        nn.init.constant_(self.expand[1].weight, BRANCH_GAIN)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or given != 4 * planes:
             self.shortcut = unit(given, 4 * planes, stride=stride, act=None)
@@ -53,17 +48,14 @@ def resnet50_cot() -> nn.Module:
             layers.append(Bottleneck(given, planes, 2 if stage and not index else 1))
             given = 4 * planes
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(given, 1000)]
-    return measured(nn.Sequential(*layers, *head))
+    return like_trained(nn.Sequential(*layers, *head), NETWORKS["resnet50_cot"], ("expand.1",))
 
 
 def cotnet50_groups() -> nn.Module:
     """The catalog's `cotnet50_simple` with four groups: the same network by its own class."""
     torch.manual_seed(0)
     network = CoTNet((3, 4, 6, 3), 64, groups=4, num_classes=1000)
-    for name, layer in network.named_modules():
-        if name.endswith("bn3"):
-            nn.init.constant_(layer.weight, BRANCH_GAIN)
-    return measured(network)
+    return like_trained(network, NETWORKS["resnet50_cot"], ("bn3",))
 
 
 class Yolov5s(nn.Module):
@@ -97,7 +89,8 @@ class Yolov5s(nn.Module):
 
 def yolov5s_cot() -> nn.Module:
     torch.manual_seed(0)
-    return measured(Yolov5s())
+    ends = ("inner.1.key_embed.1", "inner.1.value_embed.1")
+    return like_trained(Yolov5s(), NETWORKS["yolov5s_cot"], ends)
 
 
 class Maps(Conformer):
@@ -111,8 +104,4 @@ class Maps(Conformer):
 def conformer_maps() -> nn.Module:
     torch.manual_seed(0)
     network = Maps(channel_ratio=4, embed_dim=384, num_heads=6)
-    for name, layer in network.named_modules():
-        if name.endswith(("bn3", "attn.proj", "mlp.fc2")):
-            for parameter in layer.parameters(recurse=False):
-                parameter.data.mul_(BRANCH_GAIN)
-    return measured(network)
+    return like_trained(network, NETWORKS["conformer_maps"], ("bn3", "attn.proj", "mlp.fc2"))
