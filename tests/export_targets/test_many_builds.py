@@ -60,6 +60,22 @@ def test_a_plan_gives_a_cell_for_whatever_its_targets_can_do(plan: Path) -> None
     assert found[f"{SMALL}-xnnpack-int8"].images == str(plan.parent / "digits")
 
 
+def test_an_agreement_is_a_cell_of_each_int8_recipe(plan: Path) -> None:
+    head = 'agreements = [0.98, 0.995]\nagree_on = "photographs"\n'
+    plan.write_text(head + PLAN, encoding="utf-8")
+    found = {cell.name: cell for cell in cells_of(read_plan(plan), plan.parent)}
+    searched = {name for name in found if name.endswith(("-0.98", "-0.995"))}
+    assert searched == {
+        f"{model}-{target}-int8-{agreement}"
+        for model in (SMALL, "june")
+        for target in ("xnnpack", "vulkan")
+        for agreement in ("0.98", "0.995")
+    }
+    options = found["june-vulkan-int8-0.995"].options
+    assert options["agreement"] == "0.995"
+    assert options["images"] == str(plan.parent / "photographs")
+
+
 def _vulkan() -> set[str]:
     return {f"vulkan-{recipe}" for recipe in recipes_of(target_named("vulkan"))}
 

@@ -74,7 +74,7 @@ def test_ctrl_c_keeps_what_was_judged(
             raise KeyboardInterrupt
         return runner.run(model, inputs, advance)
 
-    monkeypatch.setitem(all_runners(), "host", replace(runner, run=run))
+    monkeypatch.setitem(all_runners(), "host", replace(runner, run=run, load=None))
     folder = copied(built().folder)
     command = ("evaluate", folder, "--images", digit_folders, "--workers", 1, "--json")
     ran = edgeform(*command)
@@ -99,7 +99,7 @@ def test_ctrl_c_before_anything_was_judged_prints_no_figure(
     def run(*_: object) -> Tensor:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(all_runners(), "host", replace(all_runners()["host"], run=run))
+    monkeypatch.setitem(all_runners(), "host", replace(all_runners()["host"], run=run, load=None))
     command = ("evaluate", built().folder, "--images", digit_folders, "--workers", 1)
     ran = edgeform(*command)
     assert (ran.code, ran.out) == (130, "")
