@@ -21,6 +21,9 @@ LAYOUT = frozenset(
         *("cat", "expand", "contiguous", "clone", "detach", "max_pool2d", "relu"),
     )
 )
+SUMS = ("add", "mul", "cat")
+# What the quantizers give the scale of its input to, where that is quantized.
+PASSING = LAYOUT - {"cat"} | {"mean", "adaptive_avg_pool2d", "hardtanh", "squeeze", "dropout"}
 
 
 def module_path(node: fx.Node) -> str:
@@ -79,6 +82,38 @@ def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
     return None
 
 
+def keeping(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
+    """The rule that keeps a node float: its own, or of a sum the one of a path that keeps all that
+    it adds. INT8 between floats would cost accuracy, and the time of its conversions.
+    """
+    rule = ruling(node, rules)
+    if rule is not None or operator_name(node) not in SUMS:
+        return rule
+    of_paths = [rule for rule in rules if rule.whole_path]
+    found = [keeping(source, of_paths) for source in sources(node)] if of_paths else []
+    return found[0] if found and all(found) else None
+
+
+def sources(node: fx.Node) -> list[fx.Node]:
+    """What computes the numbers that a node reads, but for constants."""
+    found = map(computing, node.all_input_nodes)
+    return [source for source in found if source.op != "get_attr"]
+
+
+def computing(node: fx.Node) -> fx.Node:
+    """The node itself, or what computes the numbers that it only hands on."""
+    while passes(node):
+        assert isinstance(node.args[0], fx.Node)
+        node = node.args[0]
+    return node
+
+
+def passes(node: fx.Node) -> bool:
+    """Whether a node only hands numbers on, quantizes or dequantizes them."""
+    name = operator_name(node)
+    return node.op == "call_function" and (name in PASSING or "quantize_per" in name)
+
+
 def check_paths(program: torch.export.ExportedProgram, paths: Iterable[str]) -> None:
     """Raises InputError for a path that is no module of a program."""
     found = {module_path(node) for node in program.graph.nodes} - {""}
@@ -114,7 +149,7 @@ def float_modules(
             continue
         if in_int8(node):
             continue
-        ruled = ruling(node, rules)
+        ruled = keeping(node, rules)
         rule = otherwise if ruled is None else f"{ruled.name}: {ruled.why}"
         found[module_path(node), rule][name] += 1
     return tuple(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from export_targets.artifact.folder import MANIFEST, digest
 
 PACKAGES = ("edgeform", "torch", "torchao", "executorch")
 DONE = 0  # the exit code of a command whose gates held
+KILLED = -signal.SIGKILL  # as the system does where memory runs out
 ROW = ".row.json"  # beside the artifact
 
 
@@ -178,6 +180,12 @@ class _Ran(BaseModel):
 
 
 def _command(arguments: list[str], threads: int) -> _Ran:
+    """A command of edgeform in a process of its own; one that was killed is run once more."""
+    ran = _ran(arguments, threads)
+    return _ran(arguments, threads) if ran.code == KILLED else ran
+
+
+def _ran(arguments: list[str], threads: int) -> _Ran:
     ran = subprocess.run(
         [sys.executable, "-m", "export_targets", *arguments, "--json"],
         capture_output=True,

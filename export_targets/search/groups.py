@@ -19,7 +19,8 @@ def groups(quantized: fx.GraphModule, most: int = MOST_GROUPS) -> tuple[str, ...
     """At most ``most`` modules, none inside another, that hold the INT8 products of a graph.
 
     The module with the most products is divided into those inside it, again and again. One that
-    computes a product itself is not divided, and of the whole network none is left.
+    computes a product itself or holds a single module of them is not divided, and of the whole
+    network none is left.
     """
     layers = Counter(module_path(node) for node in int8_products(quantized))
     found, whole = [""], list[str]()
@@ -27,7 +28,8 @@ def groups(quantized: fx.GraphModule, most: int = MOST_GROUPS) -> tuple[str, ...
         path = max(found, key=lambda path: sum(layers[inner] for inner in _inside(path, layers)))
         found.remove(path)
         parts = _parts(path, layers)
-        if path not in layers and len(found) + len(whole) + len(parts) <= most:
+        divisible = path not in layers and (len(parts) > 1 or not path)
+        if divisible and len(found) + len(whole) + len(parts) <= most:
             found += parts
         elif path:
             whole.append(path)

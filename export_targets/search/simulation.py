@@ -14,17 +14,18 @@ from torch import Tensor, fx
 
 from edge_models.reference.heads import stack_outputs
 from export_targets.lowering.graph import (
-    LAYOUT,
     PRODUCTS,
+    SUMS,
+    computing,
     in_int8,
     module_path,
     multiply_accumulates,
     operator_name,
+    passes,
+    sources,
 )
 
 CARRIERS = ("cat", "pad")  # compute nothing, but have kernels for INT8
-# What the quantizers give the scale of its input to, where that is quantized.
-PASSING = LAYOUT - {*CARRIERS} | {"mean", "adaptive_avg_pool2d", "hardtanh", "squeeze", "dropout"}
 _operators = torch.ops.quantized_decomposed
 DEQUANTIZE = (
     _operators.dequantize_per_tensor.default,
@@ -60,6 +61,7 @@ class Simulation:
             for node in quantized.graph.nodes
             if in_int8(node) or operator_name(node) in CARRIERS
         }
+        self.summed = {node: sources(node) for node in self.int8 if operator_name(node) in SUMS}
         self.rectifying = {pair for pair in self.pairs if _rectifies(pair, originals)}
         self.constants = {
             node: _constant(quantized, node)
@@ -70,12 +72,14 @@ class Simulation:
 
     def left_out(self, in_float: InFloat) -> LeftOut:
         """The nodes that dequantize nothing where some INT8 layers are float."""
-
-        def is_float(node: fx.Node) -> bool:
-            return node not in self.int8 or in_float(self.int8[node])
-
-        weights = {node for node in self.weights if all(map(is_float, node.users))}
-        pairs = {node for node, ends in self.pairs.items() if all(map(is_float, ends))}
+        floats = set[fx.Node]()
+        for node, module in self.int8.items():
+            follows = operator_name(node) in SUMS and floats.issuperset(self.summed[node])
+            if in_float(module) or follows:
+                floats.add(node)
+        quantized = self.int8.keys() - floats
+        weights = {node for node in self.weights if quantized.isdisjoint(node.users)}
+        pairs = {node for node, ends in self.pairs.items() if quantized.isdisjoint(ends)}
         return frozenset(weights | pairs)
 
     def answer(self, sample: Tensor, left_out: LeftOut) -> Tensor:
@@ -178,22 +182,11 @@ def _is_pair(node: fx.Node) -> bool:
 
 def _ends(pair: fx.Node) -> frozenset[fx.Node]:
     """What computes the numbers that pass a pair, and what reads them."""
-    source = pair
-    while _moves(source):
-        assert isinstance(source.args[0], fx.Node)
-        source = source.args[0]
     readers, waiting = set[fx.Node](), list(pair.users)
     while waiting:
         node = waiting.pop()
-        if _moves(node):
+        if passes(node):
             waiting += node.users
         else:
             readers.add(node)
-    return frozenset({source, *readers})
-
-
-def _moves(node: fx.Node) -> bool:
-    """Whether a node only hands numbers on."""
-    if node.target in (*DEQUANTIZE, *QUANTIZE):
-        return True
-    return node.op == "call_function" and operator_name(node) in PASSING
+    return frozenset({computing(pair), *readers})

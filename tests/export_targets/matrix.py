@@ -1,6 +1,8 @@
-"""What holds for every embedded model with every recipe that a target can do.
+"""What holds for every embedded model with every recipe that a target can do; every day for the
+cells of the demo.
 
-A target has a file of its own, ``test_matrix_<target>.py``, so that they run beside each other.
+They are built in the process of the tests, which share the artifacts and ask for more than a row. A
+target has a file of its own, ``test_matrix_<target>.py``, so that they run beside each other.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ from edge_models.images import preprocess, read_image, to_pixels
 from edge_models.parity import ParityReport
 from export_targets.artifact import folder as artifact
 from export_targets.artifact.folder import Artifact, open_artifact, read_manifest
+from export_targets.command_line.demo import demo_cells
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
 from export_targets.prove.evaluate import Choice, Work, evaluate
@@ -32,7 +35,7 @@ from tests.conftest import Built
 
 LOWEST_AGREEMENT = 0.99  # of INT8 with FP32 on the held-out digits
 LARGEST_LOSS = 0.005  # of INT8's top-1
-WITH_EVERY_RECIPE = "digits_conformer"  # the others every day by default and in INT8, else `full`
+WITH_EVERY_RECIPE = "digits_conformer"  # every day; the others as in the demo, else `full`
 
 
 class Matrix:
@@ -42,13 +45,15 @@ class Matrix:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         target = target_named(self.target)
-        everyday = (target.default_recipe, "int8")
+        everyday = {(cell.model, cell.target, cell.recipe) for cell in demo_cells()}
         models = [spec.name for spec in model_specs().values() if spec.embedded]
         cells = [
             pytest.param(
                 (model, self.target, recipe),
                 id=f"{model}-{recipe}",
-                marks=() if recipe in everyday or model == WITH_EVERY_RECIPE else pytest.mark.full,
+                marks=()
+                if model == WITH_EVERY_RECIPE or (model, self.target, recipe) in everyday
+                else pytest.mark.full,
             )
             for model in models
             for recipe in recipes_of(target)

@@ -1,12 +1,16 @@
 """``matrix``: a plan's cells, what is not built again, and cells that fail beside the rest."""
 
 import json
+import random
+import signal
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_models.catalog import model_specs
 from edge_models.errors import InputError
 from export_targets.matrix import cell as cells
 from export_targets.matrix import run as running
@@ -15,9 +19,10 @@ from export_targets.matrix.plan import cells_of, read_plan
 from export_targets.matrix.run import Memory, run_matrix
 from export_targets.progress import silent_reporter
 from export_targets.prove.evaluate import Choice, Work, evaluate
-from export_targets.target import recipes_of, target_named
+from export_targets.target import all_targets, recipes_of, target_named
 from tests.conftest import EdgeformInProcess
 from tests.export_targets.conftest import Served
+from tests.kills import MOMENTS, results_with_kills
 
 SMALL = "digits_cotnet_simple"
 PLAN = f"""
@@ -185,6 +190,52 @@ def test_another_file_is_another_identity(tmp_path: Path) -> None:
     assert identity_of(cell) != before
 
 
+def test_a_killed_command_is_run_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = [-signal.SIGKILL, 0]
+
+    def run(arguments: list[str], **given: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(arguments, codes.pop(0), "{}", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert cells._command(["doctor"], 1).code == 0
+    codes += [-signal.SIGKILL, -signal.SIGKILL, 0]
+    ran = cells._command(["doctor"], 1)
+    assert (ran.code, "it ended with -9" in ran.problem) == (-signal.SIGKILL, True)
+    codes[:] = [-signal.SIGINT, 0]
+    assert cells._command(["doctor"], 1).code == -signal.SIGINT
+
+
+@pytest.mark.full
+def test_a_cell_killed_at_any_of_ten_random_moments_changes_no_row(
+    digit_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    class Watched(subprocess.Popen[str]):
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Watched)
+    asked = [made("one", images=str(digit_folders), limit=20)]
+    outs = iter(range(100))
+
+    def work() -> list[dict[str, Any]]:
+        rows = run_matrix(asked, tmp_path / str(next(outs)), silent_reporter())
+        return [row.model_dump(exclude={"artifact"}) for row in rows]
+
+    def kill(chance: random.Random) -> bool:
+        alive = [process for process in started if process.poll() is None]
+        if alive:
+            chance.choice(alive).kill()
+        return bool(alive)
+
+    found = results_with_kills(work, kill)
+    expected = work()
+    assert all(row["passed"] and row["images"] == 20 for row in expected)
+    assert found == [expected] * MOMENTS
+
+
 def test_memory_bounds_what_runs_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running_now, most, lock = set[str](), [0], threading.Lock()
 
@@ -235,3 +286,17 @@ def test_the_command_prints_its_rows(
     assert ran.code == 1
     assert len(json.loads(ran.out)) == len(cells_of(read_plan(plan), plan.parent))
     assert f"{SMALL}-xnnpack-int8: hop chain: 3 dB" in ran.err
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+def test_the_demo_is_a_matrix_of_the_embedded_models(
+    tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    ran = edgeform("demo", "--out", tmp_path / "out", "--json")
+    assert ran.code == 1
+    embedded = {spec.name for spec in model_specs().values() if spec.embedded}
+    found = {(row["model"], row["target"], row["recipe"]) for row in json.loads(ran.out)}
+    for target in all_targets().values():
+        recipes = {target.default_recipe, "int8"}
+        cells = {(model, target.name, recipe) for model in embedded for recipe in recipes}
+        assert {cell for cell in found if cell[1] == target.name} == cells

@@ -5,7 +5,7 @@ from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuant
 from torchao.quantization.pt2e.quantizer import Quantizer
 
 from edge_models.spec import FloatRule
-from export_targets.lowering.graph import ruling
+from export_targets.lowering.graph import keeping
 from quantize.pt2e import int8_config
 from quantize.recipe import Recipe
 
@@ -18,7 +18,7 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
     becomes ``q8ta_conv2d``, ``q8ta_add``, ``q8ta_linear`` and, of one row, ``q8ta_linear_gemv``.
     """
     result = XNNPACKQuantizer()
-    result.set_filter_function(lambda node: ruling(node, rules) is None and _has_kernel(node))
+    result.set_filter_function(lambda node: keeping(node, rules) is None and _has_kernel(node))
     if recipe.convolution is not None:
         config = int8_config(recipe.convolution, one_image=True)
         result.set_operator_type(aten.conv2d.default, config)

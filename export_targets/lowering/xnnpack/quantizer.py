@@ -12,7 +12,7 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.forms.stem import ColumnPairs
 from edge_models.spec import FloatRule
-from export_targets.lowering.graph import lies_in, ruling
+from export_targets.lowering.graph import keeping, lies_in, ruling
 from quantize.pt2e import int8_config
 from quantize.recipe import Recipe
 
@@ -62,7 +62,7 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
 def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
     """XNNPACK's quantizer for convolutions, linears, and sums and concatenations of maps."""
     result = MapQuantizer(rules)
-    result.set_filter_function(lambda node: ruling(node, rules) is None and _is_of_maps(node))
+    result.set_filter_function(lambda node: keeping(node, rules) is None and _is_of_maps(node))
     if recipe.convolution is not None:
         config = int8_config(recipe.convolution)
         result.set_operator_type(aten.conv2d.default, config)
