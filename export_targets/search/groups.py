@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import takewhile
 
 from torch import fx
 
@@ -18,20 +19,18 @@ def int8_products(quantized: fx.GraphModule) -> list[fx.Node]:
 def groups(quantized: fx.GraphModule, most: int = MOST_GROUPS) -> tuple[str, ...]:
     """At most ``most`` modules, none inside another, that hold the INT8 products of a graph.
 
-    The module with the most products is divided into those inside it, again and again. One that
-    computes a product itself or holds a single module of them is not divided, and of the whole
-    network none is left.
+    The module with the most products is divided into those inside it, again and again; the whole
+    network first.
     """
     layers = Counter(module_path(node) for node in int8_products(quantized))
-    found, whole = [""], list[str]()
+    found, whole = _parts("", layers), list[str]()
     while found:
         path = max(found, key=lambda path: sum(layers[inner] for inner in _inside(path, layers)))
         found.remove(path)
         parts = _parts(path, layers)
-        divisible = path not in layers and (len(parts) > 1 or not path)
-        if divisible and len(found) + len(whole) + len(parts) <= most:
+        if parts and len(found) + len(whole) + len(parts) <= most:
             found += parts
-        elif path:
+        else:
             whole.append(path)
     order = list(layers)
     return tuple(sorted(whole, key=lambda path: order.index(next(iter(_inside(path, order))))))
@@ -43,9 +42,10 @@ def holds(paths: Iterable[str], module: str) -> bool:
 
 
 def parts_of(quantized: fx.GraphModule, path: str) -> list[str]:
-    """The modules right inside one that hold INT8 products; none where it computes one itself."""
-    layers = [module_path(node) for node in int8_products(quantized)]
-    return [] if path in layers else _parts(path, layers)
+    """The modules inside one that its INT8 products can be divided into; none where it computes a
+    product itself, or holds a single module of them.
+    """
+    return _parts(path, [module_path(node) for node in int8_products(quantized)])
 
 
 def _inside(path: str, layers: Iterable[str]) -> Iterable[str]:
@@ -53,6 +53,9 @@ def _inside(path: str, layers: Iterable[str]) -> Iterable[str]:
 
 
 def _parts(path: str, layers: Iterable[str]) -> list[str]:
-    depth = path.count(".") + 1 if path else 0
-    inner = (layer.split(".") for layer in _inside(path, layers) if layer != path)
-    return list(dict.fromkeys(".".join(parts[: depth + 1]) for parts in inner))
+    inner = list(dict.fromkeys(_inside(path, layers)))
+    names = [layer.split(".") for layer in inner]
+    common = takewhile(lambda column: len(set(column)) == 1, zip(*names, strict=False))
+    depth = len(list(common))
+    parts = [".".join(name[: depth + 1]) for name in names]
+    return [] if path in inner or len(inner) < 2 else list(dict.fromkeys(parts))

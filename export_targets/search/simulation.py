@@ -181,7 +181,9 @@ def _is_pair(node: fx.Node) -> bool:
 
 
 def _ends(pair: fx.Node) -> frozenset[fx.Node]:
-    """What computes the numbers that pass a pair, and what reads them."""
+    """What computes the numbers that pass a pair, and what reads them; of a pair whose scale is of
+    each input the readers alone, which ask for it.
+    """
     readers, waiting = set[fx.Node](), list(pair.users)
     while waiting:
         node = waiting.pop()
@@ -189,4 +191,6 @@ def _ends(pair: fx.Node) -> frozenset[fx.Node]:
             waiting += node.users
         else:
             readers.add(node)
-    return frozenset({computing(pair), *readers})
+    assert isinstance(pair.args[0], fx.Node)
+    asked = pair.args[0].target != STATIC
+    return frozenset(readers if asked else {computing(pair), *readers})

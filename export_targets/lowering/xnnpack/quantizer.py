@@ -20,9 +20,10 @@ aten = torch.ops.aten
 
 
 class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has no types
-    """Leaves the concatenation of tokens and the means that a rule names float: the quantizer's
-    filter does not reach them. Gives copies and pads the scale of what they copy, and quantizes
-    the weights of a local convolution before they are sliced.
+    """Leaves float what the quantizer's filter does not reach: the concatenation of tokens, the
+    means that a rule names, concatenations and heads that are asked for by their path. Gives copies
+    and pads the scale of what they copy, and quantizes the weights of a local convolution before
+    they are sliced.
     """
 
     def __init__(self, rules: tuple[FloatRule, ...]) -> None:
@@ -30,20 +31,22 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
         self.rules = rules
 
     def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+        of_paths = tuple(rule for rule in self.rules if rule.whole_path)
         for node in model.graph.nodes:
-            of_tokens = node.target == aten.cat.default and node.meta["val"].dim() != 4
-            if of_tokens or (node.target == aten.mean.dim and ruling(node, self.rules)):
+            is_cat = node.target == aten.cat.default
+            left = is_cat and (node.meta["val"].dim() != 4 or keeping(node, of_paths))
+            if left or (node.target == aten.mean.dim and ruling(node, self.rules)):
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
             if node.target == aten.pad.default and not ruling(node, self.rules):
                 shared = SharedQuantizationSpec(node.args[0])
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {node.args[0]: shared}, shared, _annotated=True
                 )
-            if _is_sliced_weights(node):
+            if _is_sliced_weights(node) and not keeping(next(iter(node.users)), of_paths):
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {}, int8_config("static").output_activation, _annotated=True
                 )
-            if node.target == aten.linear.default and _is_last(node):
+            if _is_last_linear(node) and not keeping(node, of_paths):
                 dynamic = int8_config("dynamic")
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {node.args[0]: dynamic.input_activation, node.args[1]: dynamic.weight},
@@ -98,6 +101,7 @@ def _is_sliced_weights(node: torch.fx.Node) -> bool:
     )
 
 
-def _is_last(node: torch.fx.Node) -> bool:
-    """Whether a linear's result leaves the program."""
-    return all(user.op == "output" for user in node.users)
+def _is_last_linear(node: torch.fx.Node) -> bool:
+    """Whether a node is a linear whose result leaves the program."""
+    is_linear = node.target == aten.linear.default
+    return is_linear and all(user.op == "output" for user in node.users)

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from edge_models.parity import IDENTICAL_DB, measure
 from export_targets.search.groups import holds
 from export_targets.search.simulation import Simulation
 from tests.export_targets.search.quantized import Graphs
 
 MODELS = {
     "digits_cotnet_simple": ("stages.0.0", "stages.1.0.conv2.key", "conv1"),
-    "digits_cotnet": ("blocks.0.conv2", "blocks.1.conv3"),
+    "digits_cotnet": ("blocks.1.conv3", "fc"),
     "digits_conformer": ("blocks.0.trans_block", "blocks.1.fusion_block", "stem", "conv_head"),
 }
 graphs = cache(Graphs)
@@ -51,6 +52,17 @@ def test_a_module_in_float_is_what_quantizing_without_it_gives(model: str, path:
     with torch.no_grad():
         assert torch.equal(without, made.quantized([path])(x))
     assert not torch.equal(without, simulation.answer(x, frozenset()))
+
+
+def test_a_scale_that_a_concatenation_shares_stays_as_it_was_calibrated() -> None:
+    """A build without the CoT layer calibrates what it reads anew: close, not the same."""
+    made, path = graphs("digits_cotnet"), "blocks.0.conv2"
+    simulation = made.simulation
+    left_out = simulation.left_out(partial(holds, [path]))
+    without = torch.cat([simulation.answer(x, left_out) for x in made.inputs])
+    with torch.no_grad():
+        rebuilt = torch.cat([run(x) for run in [made.quantized([path])] for x in made.inputs])
+    assert 35 < measure(rebuilt, without).sqnr_db < IDENTICAL_DB
 
 
 def test_what_a_choice_leaves_the_same_is_not_computed_again() -> None:
