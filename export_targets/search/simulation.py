@@ -74,8 +74,8 @@ class Simulation:
         """The nodes that dequantize nothing where some INT8 layers are float."""
         floats = set[fx.Node]()
         for node, module in self.int8.items():
-            follows = operator_name(node) in SUMS and floats.issuperset(self.summed[node])
-            if in_float(module) or follows:
+            summed = self.summed.get(node)
+            if in_float(module) or (summed and floats.issuperset(summed)):
                 floats.add(node)
         quantized = self.int8.keys() - floats
         weights = {node for node in self.weights if quantized.isdisjoint(node.users)}
