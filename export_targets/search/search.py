@@ -12,7 +12,7 @@ from export_targets.search.groups import holds, int8_products, parts_of
 from export_targets.search.sensitivity import Costs
 from export_targets.search.simulation import Simulation
 
-MOST_TRIALS = 64
+MOST_TRIALS = 32
 LIKELY_TIME = 2.0  # of an operator in float by that in INT8, where nothing was measured
 
 
