@@ -70,10 +70,11 @@ def an_image(measured: Subject) -> dict[str, float]:
     runner = runner_named(target_named(measured.target).runner, measured.target)
     assert runner.load is not None
     forward, published = runner.load(artifact.model), measured.published()
+    normalized = measured.calibration_inputs()[: len(inputs)]
     forward(inputs[0])
     found = {}
     start = time.process_time()
-    run_eager(published, inputs)
+    run_eager(published, normalized)
     found["reference"] = (time.process_time() - start) / len(inputs)
     start = time.process_time()
     for sample in inputs:
