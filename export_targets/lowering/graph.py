@@ -21,7 +21,9 @@ LAYOUT = frozenset(
         *("cat", "expand", "contiguous", "clone", "detach", "max_pool2d", "relu"),
     )
 )
-SUMS = ("add", "mul", "cat")
+# Operators that are float where all that they read is kept so: INT8 between floats would cost
+# accuracy, and the time of its conversions.
+FOLLOWING = ("add", "mul", "cat", "pad")
 # What the quantizers give the scale of its input to, where that is quantized.
 PASSING = LAYOUT - {"cat"} | {"mean", "adaptive_avg_pool2d", "hardtanh", "squeeze", "dropout"}
 
@@ -83,11 +85,11 @@ def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
 
 
 def keeping(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
-    """The rule that keeps a node float: its own, or of a sum the one of a path that keeps all that
-    it adds. INT8 between floats would cost accuracy, and the time of its conversions.
+    """The rule that keeps a node float: its own, or of one that follows what it reads the one of a
+    path that keeps all of that.
     """
     rule = ruling(node, rules)
-    if rule is not None or operator_name(node) not in SUMS:
+    if rule is not None or operator_name(node) not in FOLLOWING:
         return rule
     of_paths = [rule for rule in rules if rule.whole_path]
     found = [keeping(source, of_paths) for source in sources(node)] if of_paths else []
@@ -106,6 +108,18 @@ def computing(node: fx.Node) -> fx.Node:
         assert isinstance(node.args[0], fx.Node)
         node = node.args[0]
     return node
+
+
+def readers(node: fx.Node) -> set[fx.Node]:
+    """What reads the numbers that a node gives, itself or through what only hands them on."""
+    found, waiting = set[fx.Node](), list(node.users)
+    while waiting:
+        user = waiting.pop()
+        if passes(user):
+            waiting += user.users
+        else:
+            found.add(user)
+    return found
 
 
 def passes(node: fx.Node) -> bool:

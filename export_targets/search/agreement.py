@@ -98,11 +98,13 @@ def _problems(plan: Plan, found: AgreementSection, trial: Trial) -> tuple[str, .
     if trial.reached and differing <= most_differing(found.judged, found.asked):
         return ()
     low, high = found.interval
+    remedies = [f"ask for more than {found.asked:g}"] if trial.reached else []
     better = more_exact(plan.target.name, plan.recipe.name)
-    remedy = f"; try --recipe {better}" if better else ""
+    remedies += [f"try --recipe {better}"] if better else []
     floating = f"{len(found.modules)} modules in float, {found.int8_share:.1%} in INT8"
     where = "" if trial.reached else ", nor did the search reach it"
     return (
         f"agreement: {found.agreement:.3f} of {found.judged} images that the search did not see "
-        f"({low:.3f} to {high:.3f}) is below {found.asked:g}{where}; {floating}{remedy}",
+        f"({low:.3f} to {high:.3f}) is below {found.asked:g}{where}; "
+        f"{'; '.join([floating, ' or '.join(remedies)])}",
     )

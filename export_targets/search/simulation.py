@@ -14,14 +14,14 @@ from torch import Tensor, fx
 
 from edge_models.reference.heads import stack_outputs
 from export_targets.lowering.graph import (
+    FOLLOWING,
     PRODUCTS,
-    SUMS,
     computing,
     in_int8,
     module_path,
     multiply_accumulates,
     operator_name,
-    passes,
+    readers,
     sources,
 )
 
@@ -61,7 +61,7 @@ class Simulation:
             for node in quantized.graph.nodes
             if in_int8(node) or operator_name(node) in CARRIERS
         }
-        self.summed = {node: sources(node) for node in self.int8 if operator_name(node) in SUMS}
+        self.read = {n: sources(n) for n in self.int8 if operator_name(n) in FOLLOWING}
         self.rectifying = {pair for pair in self.pairs if _rectifies(pair, originals)}
         self.constants = {
             node: _constant(quantized, node)
@@ -74,8 +74,8 @@ class Simulation:
         """The nodes that dequantize nothing where some INT8 layers are float."""
         floats = set[fx.Node]()
         for node, module in self.int8.items():
-            summed = self.summed.get(node)
-            if in_float(module) or (summed and floats.issuperset(summed)):
+            read = self.read.get(node)
+            if in_float(module) or (read and floats.issuperset(read)):
                 floats.add(node)
         quantized = self.int8.keys() - floats
         weights = {node for node in self.weights if quantized.isdisjoint(node.users)}
@@ -184,13 +184,6 @@ def _ends(pair: fx.Node) -> frozenset[fx.Node]:
     """What computes the numbers that pass a pair, and what reads them; of a pair whose scale is of
     each input the readers alone, which ask for it.
     """
-    readers, waiting = set[fx.Node](), list(pair.users)
-    while waiting:
-        node = waiting.pop()
-        if passes(node):
-            waiting += node.users
-        else:
-            readers.add(node)
     assert isinstance(pair.args[0], fx.Node)
-    asked = pair.args[0].target != STATIC
-    return frozenset(readers if asked else {computing(pair), *readers})
+    computed = {computing(pair)} if pair.args[0].target == STATIC else set()
+    return frozenset(computed | readers(pair))

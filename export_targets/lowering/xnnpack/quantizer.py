@@ -12,7 +12,7 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.forms.stem import ColumnPairs
 from edge_models.spec import FloatRule
-from export_targets.lowering.graph import keeping, lies_in, ruling
+from export_targets.lowering.graph import keeping, lies_in, readers, ruling
 from quantize.pt2e import int8_config
 from quantize.recipe import Recipe
 
@@ -37,12 +37,12 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
             left = is_cat and (node.meta["val"].dim() != 4 or keeping(node, of_paths))
             if left or (node.target == aten.mean.dim and ruling(node, self.rules)):
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
-            if node.target == aten.pad.default and not ruling(node, self.rules):
+            if node.target == aten.pad.default and not keeping(node, self.rules):
                 shared = SharedQuantizationSpec(node.args[0])
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {node.args[0]: shared}, shared, _annotated=True
                 )
-            if _is_sliced_weights(node) and not keeping(next(iter(node.users)), of_paths):
+            if _is_sliced_weights(node) and not all(keeping(r, of_paths) for r in readers(node)):
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {}, int8_config("static").output_activation, _annotated=True
                 )

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from edge_models.parity import IDENTICAL_DB, measure
-from export_targets.search.groups import holds
+from export_targets.search.groups import groups, holds
 from export_targets.search.simulation import Simulation
 from tests.export_targets.search.quantized import Graphs
 
@@ -52,6 +52,16 @@ def test_a_module_in_float_is_what_quantizing_without_it_gives(model: str, path:
     with torch.no_grad():
         assert torch.equal(without, made.quantized([path])(x))
     assert not torch.equal(without, simulation.answer(x, frozenset()))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_all_modules_in_float_leave_nothing_in_int8_around_them(model: str) -> None:
+    made = graphs(model)
+    simulation, x = made.simulation, made.inputs[0]
+    modules = groups(simulation.quantized)
+    answer = simulation.answer(x, simulation.left_out(partial(holds, modules)))
+    with torch.no_grad():
+        assert torch.equal(answer, made.quantized(modules)(x))
 
 
 def test_a_scale_that_a_concatenation_shares_stays_as_it_was_calibrated() -> None:
