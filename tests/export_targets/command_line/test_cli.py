@@ -28,6 +28,7 @@ COMMANDS = [
     "profile",
     "evaluate",
     "classify",
+    "sensitivity",
     "matrix",
     "report",
     "doctor",
