@@ -99,8 +99,7 @@ class Target:
     those with another arithmetic, by the names that gates ask for; ``packages`` the backends that
     lowering imports; ``options`` what else can be chosen: the values of each option by its name,
     the default first; ``excluded`` which of them (recipe, option, value) do not go together;
-    ``int8_operators`` says what INT8 is for here, ``float_times`` how many times longer an operator
-    takes in float, where that was measured.
+    ``int8_operators`` says what INT8 is for here.
     """
 
     name: str
@@ -117,7 +116,6 @@ class Target:
     excluded: tuple[tuple[str, str, str], ...] = ()
     other_runners: Mapping[str, str] = field(default_factory=dict)
     int8_operators: str = ""
-    float_times: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def runners(self) -> tuple[str, ...]:

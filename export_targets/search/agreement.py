@@ -49,8 +49,7 @@ def search(
     with reporter.steps(f"What each of {len(paths)} modules costs", len(tried)) as advance:
         costs = module_costs(simulation, paths, tried, output, False, advance)
     with reporter.stage("Search for what stays float"):
-        times = plan.target.float_times
-        trial = Search(simulation, inputs, least, times, reporter.note).run(costs)
+        trial = Search(simulation, inputs, least, reporter.note).run(costs)
     found = described(costs, simulation, plan.name, source, len(tried))
     return Searched(trial, found)
 

@@ -1,19 +1,18 @@
 """Which modules stay float so that a quantized network agrees with its float one, at least cost."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor, fx
 
 from edge_models.parity import wilson_interval
-from export_targets.lowering.graph import module_path, operator_name
+from export_targets.lowering.graph import module_path
 from export_targets.search.groups import holds, int8_products, parts_of
 from export_targets.search.sensitivity import Costs
 from export_targets.search.simulation import Simulation
 
 MOST_TRIALS = 32
-LIKELY_TIME = 2.0  # of an operator in float by that in INT8, where nothing was measured
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ def most_differing(samples: int, least: float) -> int:
 
 class Search:
     """``inputs``: (samples, B, 3, H, W) of the images to agree on; ``least``: the agreement asked
-    for; ``times``: of an operator in float by that in INT8, on the target. ``say`` is told every
-    trial.
+    for. ``say`` is told every trial.
     """
 
     def __init__(
@@ -48,10 +46,9 @@ class Search:
         simulation: Simulation,
         inputs: Tensor,
         least: float,
-        times: Mapping[str, float],
         say: Callable[[str], None],
     ) -> None:
-        self.simulation, self.inputs, self.times, self.say = simulation, inputs, times, say
+        self.simulation, self.inputs, self.say = simulation, inputs, say
         self.allowed = most_differing(len(inputs), least)
         floating = simulation.left_out(lambda _: True)
         self.expected = [simulation.answer(sample, floating).argmax(-1) for sample in inputs]
@@ -118,13 +115,9 @@ class Search:
         self.say(described(tried))
         return tried
 
-    def cost(self, path: str) -> float:
-        """The time that a module takes more in float, as multiply-accumulates in INT8."""
-        return sum(
-            self.simulation.macs[node] * (self.times.get(operator_name(node), LIKELY_TIME) - 1)
-            for node in self.products
-            if _in([path], node)
-        )
+    def cost(self, path: str) -> int:
+        """A module's multiply-accumulates: they stand for the time that it takes more in float."""
+        return sum(self.simulation.macs[node] for node in self.products if _in([path], node))
 
 
 def _in(modules: Sequence[str], node: fx.Node) -> bool:

@@ -30,7 +30,7 @@ def searched(network: nn.Module, least: float) -> tuple[Trial, list[str]]:
     simulation, said = simulation_of(network), list[str]()
     modules = groups(simulation.quantized)
     costs = module_costs(simulation, modules, INPUTS, LOGITS, False, lambda: None)
-    return Search(simulation, INPUTS, least, {}, said.append).run(costs), said
+    return Search(simulation, INPUTS, least, said.append).run(costs), said
 
 
 def test_it_finds_the_one_layer_that_int8_destroys() -> None:
