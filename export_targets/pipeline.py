@@ -16,7 +16,7 @@ from edge_models.parity import ParityReport
 from edge_models.reference.heads import one_output, run_eager
 from export_targets.artifact import folder as artifact
 from export_targets.artifact import replacement
-from export_targets.artifact.manifest import AgreementSection, Manifest
+from export_targets.artifact.manifest import Manifest
 from export_targets.artifact.sensitivity import write_sensitivity
 from export_targets.form import in_form, reference_program
 from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
@@ -27,7 +27,7 @@ from export_targets.represent import Represented, in_numbers
 from export_targets.request import BuildRequest
 from export_targets.runner import RunnerError, runner_named
 from export_targets.search.agreement import Searched, judged
-from export_targets.search.images import Halves, to_agree_on
+from export_targets.search.images import to_agree_on
 from export_targets.target import Lowered, Lowering
 from export_targets.write_artifact import describe, write_evidence, write_golden
 
@@ -82,8 +82,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     with reporter.stage("Reference logits"):
         logits = {"reference": run_eager(reference, golden)}
     formed = in_form(plan, loaded, reference, golden, reporter)
-    classes = loaded.classes
-    represented = in_numbers(plan, formed.program, images, golden, halves, classes, reporter)
+    represented = in_numbers(plan, formed.program, images, golden, halves, loaded.classes, reporter)
     logits |= {"edge": formed.logits, **represented.logits}
     program = reference_program(reference, golden[0]) if plan.spec.own else None
 
@@ -97,10 +96,11 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), golden)
         logits |= _saved_logits(plan, folder, given, failed, lowered, reporter)
-        agreed = _agreed(plan, represented.searched, halves, reference, folder, reporter)
+        agreed = judged(plan, represented.searched, reference, folder / plan.target.file, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers, program)
             write_golden(folder, pixels, given, logits, labels)
+            _write_search(folder, represented.searched)
             stayed_float = represented.float_modules + lowered.float_modules
             made = (loaded, images, lowered, stayed_float, formed.recognized, agreed.section)
             manifest = describe(folder, plan, *made, golden, logits)
@@ -120,27 +120,9 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     return BuildResult(place, manifest, parity, problems)
 
 
-@dataclass(frozen=True)
-class Agreed:
-    """How far a saved file agrees as asked, and what is wrong."""
-
-    section: AgreementSection | None = None
-    problems: tuple[str, ...] = ()
-
-
-def _agreed(
-    plan: Plan,
-    searched: Searched | None,
-    halves: Halves | None,
-    reference: nn.Module,
-    folder: Path,
-    reporter: Reporter,
-) -> Agreed:
-    if searched is None or halves is None:
-        return Agreed()
-    write_sensitivity(folder, searched.sensitivity)
-    model = folder / plan.target.file
-    return Agreed(*judged(plan, searched.trial, halves, reference, model, reporter))
+def _write_search(folder: Path, searched: Searched | None) -> None:
+    if searched is not None:
+        write_sensitivity(folder, searched.sensitivity)
 
 
 def _lowered(

@@ -46,12 +46,12 @@ def in_numbers(
     """
     if not plan.recipe.quantized:
         return Represented(floating)
-    plain = _quantize(plan, floating, images.calibration, reporter)
+    plain = calibrated(plan, floating, images.calibration, reporter)
     output = plan.output_section(classes)
     searched = search(plan, floating, plain, halves, output, reporter) if halves else None
     chosen = replace(plan, found_float=searched.trial.modules) if searched else plan
-    same = chosen.float_rules == plan.float_rules
-    quantized = plain if same else _quantize(chosen, floating, images.calibration, reporter)
+    again = bool(chosen.found_float)
+    quantized = calibrated(chosen, floating, images.calibration, reporter) if again else plain
     with reporter.stage("Quantized logits"):
         logits = {"quantized": run_eager(quantized, golden)}
     with reporter.stage("Errors of layers"):
@@ -62,12 +62,13 @@ def in_numbers(
     return Represented(program, logits, stayed_float, layers, searched)
 
 
-def _quantize(
+def calibrated(
     plan: Plan,
     program: torch.export.ExportedProgram,
     calibration: Images | None,
     reporter: Reporter,
 ) -> torch.fx.GraphModule:
+    """A program quantized by the plan's recipe and rules, with the ranges of its images."""
     from quantize.pt2e import quantize
 
     pixels: Tensor | tuple[()] = plan.batches(calibration) if calibration is not None else ()

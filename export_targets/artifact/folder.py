@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from edge_models.errors import InputError
@@ -19,6 +20,7 @@ from export_targets.artifact.manifest import SCHEMA_VERSION, FileEntry, Manifest
 MANIFEST = "manifest.json"
 LABELS = "labels.txt"
 PARITY = "parity.json"
+SENSITIVITY = "sensitivity.json"
 REFERENCE = "evidence/reference.safetensors"
 REFERENCE_PROGRAM = "evidence/reference.pt2"  # of a network of one's own, in FP32
 LOWERED = "evidence/lowered.pt2"
@@ -28,8 +30,20 @@ GOLDEN = "golden"
 # what was lowered: where a recipe changes no numbers, the edge form.
 PROGRAMS = {"reference": "reference", "edge": "edge", "quantized": "lowered", "file": "expected"}
 MAX_MANIFEST_BYTES = 16 * 2**20
-SENSITIVITY = "sensitivity.json"
 REWRITTEN = (MANIFEST, PARITY, SENSITIVITY)  # not listed in the manifest's files, nor is latency/
+
+
+class OfArtifact(Protocol):
+    """A report that says by its name which artifact it is of."""
+
+    @property
+    def artifact(self) -> str: ...
+
+    @classmethod
+    def model_validate_json(cls, json_data: str) -> Self: ...
+
+
+Report = TypeVar("Report", bound=OfArtifact)
 
 
 @dataclass(frozen=True)
@@ -233,29 +247,41 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def write_parity(folder: Path, report: ParityReport) -> None:
-    """Write ``parity.json`` beside the manifest, replacing the old one in one step."""
-    temporary = folder / f".{PARITY}"
+    """Write ``parity.json`` beside the manifest."""
+    write_report(folder, PARITY, report)
+
+
+def write_report(folder: Path, name: str, report: BaseModel) -> None:
+    """Write a report beside the manifest, replacing the old one in one step."""
+    temporary = folder / f".{name}"
     temporary.write_text(to_json(report.model_dump(mode="json", by_alias=True)), encoding="utf-8")
-    temporary.replace(folder / PARITY)
+    temporary.replace(folder / name)
 
 
 def read_parity(folder: Path, manifest: Manifest) -> ParityReport | None:
     """An artifact's parity report, None where it was never verified. Raises InputError for one
     that is damaged or of another artifact.
     """
-    path = inside(folder, PARITY)
+    return read_report(folder, manifest, PARITY, ParityReport, "Build it again.")
+
+
+def read_report(
+    folder: Path, manifest: Manifest, name: str, kind: type[Report], remedy: str
+) -> Report | None:
+    """A report beside the manifest, None where there is none. Raises InputError for one that is
+    damaged or of another artifact.
+    """
+    path = inside(folder, name)
     if not path.is_file():
         return None
     try:
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ValueError(f"it has more than {MAX_MANIFEST_BYTES} bytes")
-        report = ParityReport.model_validate_json(path.read_text(encoding="utf-8"))
+        report = kind.model_validate_json(path.read_text(encoding="utf-8"))
         if report.artifact != manifest.name:
             raise ValueError(f"it is of {report.artifact}, not of {manifest.name}")
     except (ValueError, OSError) as error:
-        raise InputError(
-            f"The parity report {path} is damaged: {first_problem(error)}", "Build it again."
-        ) from error
+        raise InputError(f"The report {path} is damaged: {first_problem(error)}", remedy) from error
     return report
 
 

@@ -4,15 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from edge_models.errors import InputError
-from export_targets.artifact.folder import (
-    MAX_MANIFEST_BYTES,
-    SENSITIVITY,
-    Artifact,
-    first_problem,
-    inside,
-)
-from export_targets.artifact.manifest import to_json
+from export_targets.artifact.folder import SENSITIVITY, Artifact, read_report, write_report
 
 
 class Cost(BaseModel):
@@ -55,27 +47,13 @@ class Sensitivity(BaseModel):
 
 
 def write_sensitivity(folder: Path, found: Sensitivity) -> None:
-    """Write ``sensitivity.json``, replacing the old one in one step."""
-    temporary = folder / f".{SENSITIVITY}"
-    temporary.write_text(to_json(found.model_dump(mode="json")), encoding="utf-8")
-    temporary.replace(folder / SENSITIVITY)
+    """Write ``sensitivity.json`` beside the manifest."""
+    write_report(folder, SENSITIVITY, found)
 
 
 def read_sensitivity(artifact: Artifact) -> Sensitivity | None:
     """What was measured of an artifact, None where nothing was. Raises InputError for a report that
     is damaged or of another artifact.
     """
-    path = inside(artifact.folder, SENSITIVITY)
-    if not path.is_file():
-        return None
-    try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ValueError(f"it has more than {MAX_MANIFEST_BYTES} bytes")
-        found = Sensitivity.model_validate_json(path.read_bytes())
-        if found.artifact != artifact.manifest.name:
-            raise ValueError(f"it is of {found.artifact}, not of {artifact.manifest.name}")
-    except (ValueError, OSError) as error:
-        raise InputError(
-            f"The report {path} is damaged: {first_problem(error)}", "Run edgeform sensitivity."
-        ) from error
-    return found
+    remedy = "Run edgeform sensitivity."
+    return read_report(artifact.folder, artifact.manifest, SENSITIVITY, Sensitivity, remedy)

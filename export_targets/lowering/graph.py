@@ -69,6 +69,11 @@ def _shape(argument: object) -> tuple[int, ...]:
     return tuple(argument.meta["val"].shape)
 
 
+def lies_below(module: str, path: str) -> bool:
+    """Whether the module at one path is that at another, or inside it."""
+    return f"{module}.".startswith(f"{path}.")
+
+
 def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
     """The first rule that keeps a node float, if there is one."""
     path = module_path(node)
@@ -76,7 +81,7 @@ def ruling(node: fx.Node, rules: Iterable[FloatRule]) -> FloatRule | None:
         if not isinstance(rule.module, str):
             found = lies_in(node, rule.module)
         elif rule.whole_path:
-            found = f"{path}.".startswith(f"{rule.module}.")
+            found = lies_below(path, rule.module)
         else:
             found = rule.module in path.split(".")
         if found:

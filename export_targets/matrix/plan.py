@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from edge_models.errors import InputError
 from edge_models.image_folder import is_address, path_at
 from export_targets.matrix.cell import Cell
 from export_targets.target import recipes_of, target_named
+from quantize.calibration import SYNTHETIC
 from quantize.recipe import recipe_named
 
 SMALL_SIDE = 128  # pixels; larger inputs take the memory of a real-size build
@@ -101,16 +103,13 @@ def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
             continue
         spec = model_spec(entry.name)
         side = max(map(int, entry.size.split("x"))) if entry.size else max(spec.input.size)
-
-        def path(text: str | None) -> str | None:
-            return None if text is None else str(folder / text)
-
+        path = partial(_path, folder)
         options: dict[str, Any] = {
             "checkpoint": path(entry.checkpoint),
             "weights": entry.weights,
             "size": entry.size,
             "labels": path(entry.labels),
-            "calibration": _calibration(entry.calibration or plan.calibration, folder),
+            "calibration": _calibration(folder, entry.calibration or plan.calibration),
         }
         if agreement is not None:
             options |= {
@@ -124,20 +123,24 @@ def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
             target=name,
             recipe=recipe,
             options={key: value for key, value in options.items() if value is not None},
-            images=_images(entry.images or plan.images, folder),
+            images=_images(folder, entry.images or plan.images),
             limit=entry.limit or plan.limit,
             gigabytes=SMALL_GIGABYTES if side <= SMALL_SIDE else LARGE_GIGABYTES,
         )
 
 
-def _calibration(text: str | None, folder: Path) -> str | None:
+def _path(folder: Path, text: str | None) -> str | None:
+    return None if text is None else str(folder / text)
+
+
+def _calibration(folder: Path, text: str | None) -> str | None:
     """A folder, or the word for made-up images."""
-    return text if text in (None, "synthetic") else str(folder / text)
+    return text if text == SYNTHETIC else _path(folder, text)
 
 
-def _images(text: str | None, folder: Path) -> str | None:
+def _images(folder: Path, text: str | None) -> str | None:
     """A folder, or the address of one."""
     if text is None or not is_address(text):
-        return None if text is None else str(folder / text)
+        return _path(folder, text)
     path_at(text)  # a missing package is said before anything is built
     return text

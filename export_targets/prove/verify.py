@@ -12,6 +12,7 @@ from edge_models.image_reading import CropReader
 from edge_models.own_network import Network
 from edge_models.parity import ParityReport
 from edge_models.reference.heads import run_eager
+from edge_models.spec import InputSpec
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.artifact.manifest import Delegation
 from export_targets.progress import Reporter
@@ -115,26 +116,37 @@ def folder_images(
     artifact: Artifact, folder: Path, strict: bool, reporter: Reporter
 ) -> FolderImages:
     """At most ``MAX_IMAGES`` images, evenly over a folder. Raises InputError."""
-    if not folder.is_dir():
-        raise InputError(f"There is no folder {folder}.", "Check the path.")
     spec = artifact.manifest.input.spec
     batch = artifact.manifest.input.shape[0]
-    listed = list_images(folder)
-    chosen = spread(listed.paths, max(MAX_IMAGES // batch, 1) * batch)
-    reader = CropReader(folder, len(chosen), spec, spec.size, strict)
-    with reporter.steps("Images", len(chosen)) as advance:
-        crops = reader.read_all(chosen, advance)
-    reporter.notes((*listed.notes(folder.name), *reader.notes()))
-    crops = crops[: len(crops) // batch * batch]
+    most = max(MAX_IMAGES // batch, 1) * batch
+    crops, source = read_evenly(folder, most, batch, spec, strict, reporter)
     if not crops:
         raise InputError(
             f"The folder {folder} holds no images to verify on, or fewer than a batch.",
             "Give another.",
         )
+    return FolderImages(torch.stack(crops).unflatten(0, (-1, batch)), source)
+
+
+def read_evenly(
+    folder: Path, most: int, batch: int, spec: InputSpec, strict: bool, reporter: Reporter
+) -> tuple[list[Tensor], str]:
+    """At most so many images, evenly over a folder, as crops in whole batches, uint8 (3, H, W)
+    each, and how many of how many they are. Raises InputError.
+    """
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}.", "Check the path.")
+    listed = list_images(folder)
+    chosen = spread(listed.paths, most)
+    reader = CropReader(folder, len(chosen), spec, spec.size, strict)
+    with reporter.steps("Images", len(chosen)) as advance:
+        crops = reader.read_all(chosen, advance)
+    reporter.notes((*listed.notes(folder.name), *reader.notes()))
+    crops = crops[: len(crops) // batch * batch]
     source = f"{len(crops)} of the {len(listed.paths)} images of the folder {folder.name}"
     if reader.unreadable:
         source += f", {len(reader.unreadable)} unreadable left out"
-    return FolderImages(torch.stack(crops).unflatten(0, (-1, batch)), source)
+    return crops, source
 
 
 def fresh_logits(

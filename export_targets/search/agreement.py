@@ -26,10 +26,19 @@ SENSITIVITY_SAMPLES = 32  # images that each module is tried on
 
 @dataclass(frozen=True)
 class Searched:
-    """What was found, and what each module costs."""
+    """What was found on the one half of ``images``, and what each module costs."""
 
+    images: Halves
     trial: Trial
     sensitivity: Sensitivity
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """How far a saved file agrees as it was asked to, where it was, and what is wrong."""
+
+    section: AgreementSection | None = None
+    problems: tuple[str, ...] = ()
 
 
 def search(
@@ -51,21 +60,20 @@ def search(
     with reporter.stage("Search for what stays float"):
         trial = Search(simulation, inputs, least, reporter.note).run(costs)
     found = described(costs, simulation, plan.name, source, len(tried))
-    return Searched(trial, found)
+    return Searched(images, trial, found)
 
 
 def judged(
     plan: Plan,
-    trial: Trial,
-    images: Halves,
+    searched: Searched | None,
     reference: nn.Module,
     model: Path,
     reporter: Reporter,
-) -> tuple[AgreementSection, tuple[str, ...]]:
-    """The saved file beside the FP32 reference on images that the search did not see, and what is
-    wrong; empty where it agrees as asked.
-    """
-    least = plan.request.agreement
+) -> Agreed:
+    """The saved file beside the FP32 reference on images that the search did not see."""
+    if searched is None:
+        return Agreed()
+    least, images, trial = plan.request.agreement, searched.images, searched.trial
     assert least is not None
     normalized, given = plan.inputs(images.judged)
     runner = runner_named(plan.target.runner, plan.target.name)
@@ -84,7 +92,7 @@ def judged(
         int8_share=trial.int8_share,
         modules=trial.modules,
     )
-    return section, _problems(plan, section, trial)
+    return Agreed(section, _problems(plan, section, trial))
 
 
 def _agreeing(expected: Tensor, actual: Tensor) -> list[bool]:

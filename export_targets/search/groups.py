@@ -6,14 +6,9 @@ from itertools import takewhile
 
 from torch import fx
 
-from export_targets.lowering.graph import PRODUCTS, in_int8, module_path, operator_name
+from export_targets.lowering.graph import PRODUCTS, in_int8, lies_below, module_path, operator_name
 
 MOST_GROUPS = 64  # into how many modules a network is divided
-
-
-def int8_products(quantized: fx.GraphModule) -> list[fx.Node]:
-    """The convolutions and linears of a quantized graph that compute in INT8."""
-    return [n for n in quantized.graph.nodes if operator_name(n) in PRODUCTS and in_int8(n)]
 
 
 def groups(quantized: fx.GraphModule, most: int = MOST_GROUPS) -> tuple[str, ...]:
@@ -22,7 +17,7 @@ def groups(quantized: fx.GraphModule, most: int = MOST_GROUPS) -> tuple[str, ...
     The module with the most products is divided into those inside it, again and again; the whole
     network first.
     """
-    layers = Counter(module_path(node) for node in int8_products(quantized))
+    layers = Counter(_layers(quantized))
     found, whole = _parts("", layers), list[str]()
     while found:
         path = max(found, key=lambda path: sum(layers[inner] for inner in _inside(path, layers)))
@@ -38,14 +33,20 @@ def groups(quantized: fx.GraphModule, most: int = MOST_GROUPS) -> tuple[str, ...
 
 def holds(paths: Iterable[str], module: str) -> bool:
     """Whether a module is one of those at ``paths``, or inside one."""
-    return any(f"{module}.".startswith(f"{path}.") for path in paths)
+    return any(lies_below(module, path) for path in paths)
 
 
 def parts_of(quantized: fx.GraphModule, path: str) -> list[str]:
     """The modules inside one that its INT8 products can be divided into; none where it computes a
     product itself, or holds a single module of them.
     """
-    return _parts(path, [module_path(node) for node in int8_products(quantized)])
+    return _parts(path, _layers(quantized))
+
+
+def _layers(quantized: fx.GraphModule) -> list[str]:
+    """The module of each convolution and linear that computes in INT8."""
+    nodes = [n for n in quantized.graph.nodes if operator_name(n) in PRODUCTS and in_int8(n)]
+    return [module_path(node) for node in nodes]
 
 
 def _inside(path: str, layers: Iterable[str]) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """Images to agree on: one half for the search, the other to judge what it found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -9,11 +9,10 @@ from torch import Tensor
 
 from edge_models.digits import digits
 from edge_models.errors import InputError
-from edge_models.image_folder import list_images, spread
-from edge_models.image_reading import CropReader
 from edge_models.images import crops
 from export_targets.plan import Plan
 from export_targets.progress import Reporter
+from export_targets.prove.verify import read_evenly
 from quantize.calibration import Images
 
 MOST_IMAGES, FEWEST_IMAGES = 1024, 32
@@ -57,16 +56,9 @@ def _read(plan: Plan, reporter: Reporter) -> tuple[Sequence[Tensor], str]:
     if request.images is None:
         images, _ = digits("held_out")
         return list(crops(images, spec.input, plan.size)), "digits of scikit-learn, held-out split"
+    exact = replace(spec.input, size=plan.size)
     folder = Path(request.images)
-    if not folder.is_dir():
-        raise InputError(f"There is no folder {folder}.", "Check the path of --images.")
-    listed = list_images(folder)
-    chosen = spread(listed.paths, MOST_IMAGES)
-    reader = CropReader(folder, len(chosen), spec.input, plan.size, request.strict)
-    with reporter.steps("Images to agree on", len(chosen)) as advance:
-        read = reader.read_all(chosen, advance)
-    reporter.notes((*listed.notes(folder.name), *reader.notes()))
-    return read, f"{len(read)} of the {len(listed.paths)} images of the folder {folder.name}"
+    return read_evenly(folder, MOST_IMAGES, 1, exact, request.strict, reporter)
 
 
 def _content(crop: Tensor) -> bytes:

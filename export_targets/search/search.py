@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from torch import Tensor, fx
+from torch import Tensor
 
 from edge_models.parity import wilson_interval
-from export_targets.lowering.graph import module_path
-from export_targets.search.groups import holds, int8_products, parts_of
+from export_targets.search.groups import holds, parts_of
 from export_targets.search.sensitivity import Costs
 from export_targets.search.simulation import Simulation
 
@@ -52,7 +51,6 @@ class Search:
         self.allowed = most_differing(len(inputs), least)
         floating = simulation.left_out(lambda _: True)
         self.expected = [simulation.answer(sample, floating).argmax(-1) for sample in inputs]
-        self.products = int8_products(simulation.quantized)
         self.macs = sum(simulation.macs.values())
         self.trials = 0
 
@@ -109,7 +107,7 @@ class Search:
             if differing > self.allowed and modules:
                 break
         self.trials += 1
-        held = sum(self.simulation.macs[node] for node in self.products if not _in(modules, node))
+        held = sum(self.simulation.macs_in(lambda module: not holds(modules, module)))
         reached = differing <= self.allowed and held > 0
         tried = Trial(tuple(modules), reached, samples - differing, samples, held / self.macs)
         self.say(described(tried))
@@ -117,11 +115,7 @@ class Search:
 
     def cost(self, path: str) -> int:
         """A module's multiply-accumulates: they stand for the time that it takes more in float."""
-        return sum(self.simulation.macs[node] for node in self.products if _in([path], node))
-
-
-def _in(modules: Sequence[str], node: fx.Node) -> bool:
-    return holds(modules, module_path(node))
+        return sum(self.simulation.macs_in(partial(holds, [path])))
 
 
 def described(trial: Trial) -> str:

@@ -8,11 +8,10 @@ from torch import Tensor
 
 from export_targets.artifact.interface import OutputSection
 from export_targets.artifact.sensitivity import Cost, ModuleCost, Sensitivity
-from export_targets.lowering.graph import module_path
 from export_targets.prove.layer_errors import Energies
 from export_targets.prove.outputs import by_output
-from export_targets.search.groups import holds, int8_products
-from export_targets.search.simulation import LeftOut, Simulation
+from export_targets.search.groups import holds
+from export_targets.search.simulation import LeftOut, Modules, Simulation
 
 TINY = 1e-30  # a signal's energy where all samples have the same output
 
@@ -96,7 +95,7 @@ class _Choice:
     def __init__(
         self,
         simulation: Simulation,
-        in_float: Callable[[str], bool],
+        in_float: Modules,
         before: LeftOut,
         tally: Tally,
     ) -> None:
@@ -108,15 +107,14 @@ def described(
     found: Costs, simulation: Simulation, artifact: str, images: str, samples: int
 ) -> Sensitivity:
     """The figures as an artifact keeps them."""
-    products = int8_products(simulation.quantized)
     rows = []
     for module, tally in found.in_float.items():
-        held = [node for node in products if holds([module], module_path(node))]
+        macs = simulation.macs_in(partial(holds, [module]))
         rows.append(
             ModuleCost(
                 module=module,
-                layers=len(held),
-                macs=sum(simulation.macs[node] for node in held),
+                layers=len(macs),
+                macs=sum(macs),
                 in_float=tally.cost,
                 alone=found.alone[module].cost if found.alone else None,
             )

@@ -37,7 +37,7 @@ QUANTIZE = (STATIC, _operators.quantize_per_tensor.tensor)
 
 Values = Mapping[fx.Node, Any]
 LeftOut = frozenset[fx.Node]
-InFloat = Callable[[str], bool]  # whether the layers of a module, by its path, are float
+Modules = Callable[[str], bool]  # whether a module, by its path, is one of some
 
 
 class Simulation:
@@ -70,8 +70,13 @@ class Simulation:
         }
         self.decoded: dict[fx.Node, Tensor] = {}  # INT8 weights as the numbers they stand for
 
-    def left_out(self, in_float: InFloat) -> LeftOut:
-        """The nodes that dequantize nothing where some INT8 layers are float."""
+    def macs_in(self, chosen: Modules) -> list[int]:
+        """Of each INT8 convolution and linear in some modules: its multiply-accumulates."""
+        layers = [node for node in self.int8 if operator_name(node) in PRODUCTS]
+        return [self.macs[layer] for layer in layers if chosen(self.int8[layer])]
+
+    def left_out(self, in_float: Modules) -> LeftOut:
+        """The nodes that dequantize nothing where the INT8 layers of some modules are float."""
         floats = set[fx.Node]()
         for node, module in self.int8.items():
             read = self.read.get(node)

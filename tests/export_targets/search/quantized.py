@@ -8,14 +8,13 @@ import torch
 from torch import Tensor, fx, nn
 
 from edge_models.checkpoint import load_reference
-from edge_models.images import normalize
 from edge_models.reference.heads import one_output
 from export_targets.form import in_form
 from export_targets.plan import Plan, choose_images, resolve
 from export_targets.progress import silent_reporter
+from export_targets.represent import calibrated
 from export_targets.request import BuildRequest
 from export_targets.search.simulation import Simulation
-from quantize.pt2e import quantize
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,7 @@ class Graphs:
         """With modules in float as ``--keep-float`` keeps them."""
         plan = replace(self.plan, found_float=tuple(in_float))
         calibration = choose_images(plan, silent_reporter()).calibration
-        assert calibration is not None
-        batches = (normalize(batch, plan.spec.input) for batch in plan.batches(calibration))
-        quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
-        return quantize(self.program.module(), quantizer, batches, lambda: None)
+        return calibrated(plan, self.program, calibration, silent_reporter())
 
     @cached_property
     def simulation(self) -> Simulation:
