@@ -20,7 +20,7 @@ from tests.apps.golden import with_tensors
 from tests.apps.swift_tests import Outcome, ran
 from tests.conftest import Built
 
-TESTS = 25  # and at least so many
+TESTS = 26  # and at least so many
 PACKAGE = ios_package.SCRATCH / "app"
 WRITTEN = ios_package.SCRATCH / "written by the app"
 

@@ -78,7 +78,9 @@ final class CoreMLClassifier: Classifier, @unchecked Sendable {
     do {
       let made = try await MLModel.compileModel(at: artifact.model)
       try files.createDirectory(at: folder, withIntermediateDirectories: true)
-      if !files.fileExists(atPath: kept.path) { try files.moveItem(at: made, to: kept) }
+      do { try files.moveItem(at: made, to: kept) } catch CocoaError.fileWriteFileExists {
+        try files.removeItem(at: made)  // another load of the same package was done first
+      }
       return kept
     } catch { throw refused(artifact, error) }
   }

@@ -111,4 +111,21 @@ final class CoreMLTests: XCTestCase {
     XCTAssertTrue(ModelLoader().version(of: "coreml").hasPrefix("of iOS "))
     XCTAssertEqual(ModelLoader().version(of: "xnnpack"), ExecuTorchClassifier.version)
   }
+
+  func testTwoLoadsAtOnceShareWhatIsCompiledFirst() async throws {
+    let artifact = try artifact(.image)
+    let caches = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    addTeardownBlock { try FileManager.default.removeItem(at: caches) }
+    setenv("XDG_CACHE_HOME", caches.path, 1)
+    MLModel.whileCompiling = {
+      MLModel.whileCompiling = nil
+      _ = try await CoreMLClassifier(artifact, .all)
+    }
+    let before = MLModel.compiled.count
+    _ = try await CoreMLClassifier(artifact, .all)
+    XCTAssertEqual(MLModel.compiled.count, before + 2)
+    let kept = try FileManager.default.contentsOfDirectory(
+      atPath: caches.appendingPathComponent("compiled").path)
+    XCTAssertEqual(kept, ["\(artifact.modelSHA256).mlmodelc"])
+  }
 }

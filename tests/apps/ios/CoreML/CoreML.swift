@@ -69,10 +69,12 @@ public final class MLDictionaryFeatureProvider: NSObject, MLFeatureProvider {
 }
 
 public final class MLModel: NSObject {
-  /// Of this stand-in alone: what it answers, and the units that it was last loaded for.
+  /// Of this stand-in alone: what it answers, what happens while it compiles, and the units
+  /// that it was last loaded for.
   nonisolated(unsafe) public static var answer:
     (any MLFeatureProvider) throws -> any MLFeatureProvider =
       { $0 }
+  nonisolated(unsafe) public static var whileCompiling: (@Sendable () async throws -> Void)?
   nonisolated(unsafe) public static var compiled: [String] = []
   nonisolated(unsafe) public static var units: MLComputeUnits?
 
@@ -81,6 +83,7 @@ public final class MLModel: NSObject {
     compiled.append(modelURL.lastPathComponent)
     let made = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     try Data().write(to: made)
+    try await whileCompiling?()
     return made
   }
 
