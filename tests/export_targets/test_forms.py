@@ -66,7 +66,14 @@ SAME_BYTES = [
 ]
 
 
-@pytest.mark.parametrize("target", SAME_BYTES, ids=lambda target: target.name)
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(target, marks=[pytest.mark.full] * (target.name != "xnnpack"))
+        for target in SAME_BYTES
+    ],
+    ids=lambda target: target.name,
+)
 def test_the_same_request_gives_the_same_file_in_another_process(
     target: Target, built: Built, tmp_path: Path
 ) -> None:

@@ -32,7 +32,9 @@ class TestCoreML(Matrix):
     target = "coreml"
 
 
-@pytest.mark.parametrize("model", EMBEDDED)
+@pytest.mark.parametrize(
+    "model", [pytest.param(m, marks=[pytest.mark.full] * (m == "digits_cotnet")) for m in EMBEDDED]
+)
 def test_float16_holds_every_number_also_with_a_weight_eight_times_as_large(
     model: str, built: Built
 ) -> None:

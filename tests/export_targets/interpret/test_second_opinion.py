@@ -23,12 +23,15 @@ from tests.conftest import Built
 from tests.export_targets.interpret.second_opinion import has_semantics, opinion
 
 MODELS = ("digits_cotnet_simple", "digits_cotnet", "digits_conformer")
+EVERY_DAY = [
+    ("digits_cotnet", "int8"),
+    ("digits_conformer", "fp16"),
+    ("digits_conformer", "int8"),
+    ("digits_conformer", "palettized_4bit"),
+]
 PACKAGES = [
     *((model, recipe) for model in MODELS for recipe in ("fp32", "fp16", "int8")),
-    *(
-        ("digits_conformer", recipe)
-        for recipe in ("int8_weight_only", "palettized_6bit", "palettized_4bit")
-    ),
+    *(("digits_conformer", lossy) for lossy in ("int8_weight_only", "palettized_6bit")),
 ]
 # Kinds of which coremltools has no semantics, and what else checks them.
 ELSEWHERE = {
@@ -77,7 +80,13 @@ def compared(path: Path, sample: Tensor) -> tuple[Counter[str], set[str]]:
     return counts, different
 
 
-@pytest.mark.parametrize(("model", "recipe"), PACKAGES)
+@pytest.mark.parametrize(
+    ("model", "recipe"),
+    [
+        *EVERY_DAY,
+        *(pytest.param(*one, marks=pytest.mark.full) for one in PACKAGES if one not in EVERY_DAY),
+    ],
+)
 def test_every_operator_computes_what_coremltools_says(
     model: str, recipe: str, built: Built
 ) -> None:
@@ -128,8 +137,12 @@ MOST_ANOTHER_STEP = 0.001  # of a result: its float sum is nearer to the other i
 @pytest.mark.parametrize(
     ("model", "recipe"),
     [
-        *((model, "int8") for model in MODELS),
+        ("digits_cotnet", "int8"),
         ("digits_conformer", "fp16"),
+        *(
+            pytest.param(*one, marks=pytest.mark.full)
+            for one in [("digits_cotnet_simple", "int8"), ("digits_conformer", "int8")]
+        ),
         *(pytest.param(model, "fp16", marks=pytest.mark.full) for model in MODELS[:2]),
     ],
 )

@@ -128,6 +128,7 @@ def test_logits_are_not_rounded_and_stay_in_the_delegate(tmp_path: Path) -> None
     assert measure(torch.cat([module(image) for image in images]), found).sqnr_db > 20
 
 
+@pytest.mark.full
 def test_a_cot_layer_as_published_runs_in_int8(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     published = made(ReferenceCoTLayer, dim=32).requires_grad_(False)
