@@ -35,7 +35,7 @@ FORMS = Forms(
             *("split", "unbind", "select", "squeeze", "expand", "strided_slice", "roll"),
             *("mean", "sum", "amax", "max", "softmax", "scaled_dot_product_attention"),
             *("avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d"),
-            *("layer_norm", "group_norm", "instance_norm"),
+            *("layer_norm", "group_norm", "instance_norm", "stem"),
             *("hardsigmoid", "mish", "softplus", "elu", "gelu"),
         )
     ),

@@ -19,9 +19,7 @@ LAYERS = {
     "yolov5s_cot": {"CoTLayer": 8},
     "conformer_maps": {"Conformer": 1},
 }
-# What every output must reach in every INT8 hop, in dB: the gate of a build, which the last of
-# YOLOv5s' three maps misses (19.1 in the quantized graph).
-INT8_FLOOR_DB = {"resnet50_cot": 20.0, "yolov5s_cot": 18.0, "conformer_maps": 20.0}
+INT8_FLOOR_DB = 20.0  # of every output in every INT8 hop: the gate of a build
 
 
 @pytest.mark.full
@@ -47,6 +45,6 @@ def test_it_is_one_delegate_of_recognized_layers(name: str, tmp_path: Path) -> N
         each = [f"{tensor.name} {tensor.sqnr_db:.1f}" for tensor in hop.tensors]
         print(name, hop.name, f"{hop.sqnr_db:.1f} dB", *each)
     hops = {hop.name: hop for hop in result.parity.hops}
-    assert hops["edge"].status == "passed"
+    assert result.problems == ()
     reached = [hops[hop].sqnr_db or 0 for hop in ("quantize", "lower", "chain")]
-    assert min(reached) >= INT8_FLOOR_DB[name], reached
+    assert min(reached) >= INT8_FLOOR_DB, reached

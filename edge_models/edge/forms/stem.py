@@ -34,17 +34,19 @@ class StemByColumnPairs(nn.Module):
     """The same over pairs of columns: INT8 kernels take channels in groups of eight, of which three
     channels leave five empty.
 
-    before: a k x k convolution of stride 2, k odd
-    after:  a convolution k x (k + 1) / 2 of stride (2, 1) over pairs; the added column weighs zero
+    before: a k x k convolution of stride 2
+    after:  a convolution k x ceil(k / 2) of stride (2, 1) over pairs; the column that is added to
+    an odd kernel weighs zero
     """
 
     def __init__(self, affine: Affine, like: nn.Conv2d) -> None:
         super().__init__()
-        if like.kernel_size[1] % 2 == 0 or like.stride != (2, 2):
-            raise ValueError("pairs of columns need an odd kernel and stride 2")
+        if like.stride != (2, 2):
+            raise ValueError("pairs of columns need stride 2")
         rows, columns = (int(size) for size in like.padding)
         self.pairs = ColumnPairs(like.in_channels, columns)
-        weight = F.pad(affine.weight, (0, 1)).unflatten(3, (-1, 2))  # (O, I, k, (k + 1) / 2, 2)
+        even = F.pad(affine.weight, (0, like.kernel_size[1] % 2))
+        weight = even.unflatten(3, (-1, 2))  # (O, I, k, ceil(k / 2), 2)
         weight = weight.permute(0, 4, 1, 2, 3).flatten(1, 2)
         over_pairs = nn.Conv2d(2 * like.in_channels, len(weight), 1, (2, 1), (rows, 0))
         self.convolution = convolution_from(Affine(weight, affine.bias), over_pairs)

@@ -1,4 +1,6 @@
-"""Convolutions with groups that Vulkan computes wrongly, by those that it computes rightly."""
+"""Convolutions with groups that Vulkan computes wrongly, by those that it computes rightly; those
+of an image's few channels in the form of a stem.
+"""
 
 import torch
 from torch import Tensor, fx, nn
@@ -6,13 +8,14 @@ from torch.nn import functional as F
 
 from edge_models.edge.folding import Affine, convolution_from, dense
 from edge_models.edge.forms import Forms
-from edge_models.edge.network.program import Program, arguments
+from edge_models.edge.network.program import Program, arguments, shape
 from edge_models.edge.network.rewrites.pools import pair
 from edge_models.edge.network.rewrites.rewrite import Rewrite
 
 aten = torch.ops.aten
 TAKEN = (3, 5)  # kernels of a depthwise convolution, with stride 1 and padding
 TEXEL = 4  # channels that lie together
+OF_AN_IMAGE = 4  # channels at most: its colours, and one more
 
 
 class DepthwiseByParts(nn.Module):
@@ -102,4 +105,24 @@ def _dense(
     return made
 
 
-REWRITES = (Rewrite("grouped_convolution", (aten.conv2d.default,), _convolution),)
+def _stem(program: Program, node: fx.Node, forms: Forms) -> nn.Module | None:
+    given = arguments(node)
+    weight, bias = program.constant(given["weight"]), program.constant(given["bias"])
+    if weight is None or (given["bias"] is not None and bias is None):
+        return None
+    stride, padding, dilation = (pair(given[name]) for name in ("stride", "padding", "dilation"))
+    channels, kernel = weight.shape[1], (weight.shape[2], weight.shape[3])
+    whole = kernel[1] > 1 and shape(node.args[0])[3] % 2 == 0
+    if channels > OF_AN_IMAGE or given["groups"] > 1 or not whole:
+        return None
+    if stride != (2, 2) or dilation != (1, 1):
+        return None
+    bias = torch.zeros(len(weight)) if bias is None else bias
+    like = nn.Conv2d(channels, len(weight), kernel, stride, padding)
+    return forms.stem(Affine(weight, bias), like)
+
+
+REWRITES = (
+    Rewrite("grouped_convolution", (aten.conv2d.default,), _convolution),
+    Rewrite("stem", (aten.conv2d.default,), _stem),
+)

@@ -28,7 +28,7 @@ def operators(module: nn.Module, *inputs: torch.Tensor) -> set[str]:
 
 
 @pytest.mark.parametrize("form", STEMS)
-@pytest.mark.parametrize(("kernel", "padding"), [(7, 3), (3, 1)])
+@pytest.mark.parametrize(("kernel", "padding"), [(7, 3), (6, 2), (3, 1)])
 def test_stem(form: type[nn.Module], kernel: int, padding: int, generator: torch.Generator) -> None:
     stem = nn.Conv2d(3, 8, kernel, 2, padding)
     x = torch.randn(2, 3, 16, 24, generator=generator)

@@ -13,6 +13,7 @@ from edge_models.edge import Forms
 from edge_models.edge.forms.average_pool import AveragePoolDepthwise
 from edge_models.edge.forms.group_norm import GroupNormByMeans, GroupNormScaled
 from edge_models.edge.forms.layer_norm import LayerNormByLinear
+from edge_models.edge.forms.stem import StemByColumnPairs
 from edge_models.edge.network.program import Program
 from edge_models.edge.network.rewrites import all_rewrites, rewrite
 from edge_models.parity import measure
@@ -218,6 +219,9 @@ FIRES: dict[str, Case] = {
     "dilated groups": case(
         "grouped_convolution", call, nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2)
     ),
+    "stem": case("stem", call, nn.Conv2d(3, 8, 7, 2, 3, bias=False), (1, 3, 9, 12)),
+    "stem of an even kernel": case("stem", call, nn.Conv2d(3, 8, 6, 2, 2), (1, 3, 8, 12)),
+    "stem without padding": case("stem", call, nn.Conv2d(1, 4, (5, 3), 2), (2, 1, 8, 12)),
     "softmax of channels": case("softmax", lambda x: F.softmax(x, 1)),
     "linear of rows": case("linear", call, nn.Linear(8, 4), ROWS),
     "linear of a map": case("linear", call, nn.Linear(12, 4, bias=False)),
@@ -229,7 +233,7 @@ FIRES: dict[str, Case] = {
     ),
 }  # fmt: skip
 FORMS = {
-    "default": Forms(),
+    "default": Forms(stem=StemByColumnPairs),
     "means": Forms(
         layer_norm=LayerNormByLinear,
         group_norm=GroupNormByMeans,
@@ -243,6 +247,7 @@ ALWAYS = {"fold_batch_norm", "operands", "stride"}
 def rewritten(module: nn.Module, x: Tensor, *names: str, forms: str = "default") -> Program:
     chosen = FORMS[forms]
     wanted = Forms(
+        stem=chosen.stem,
         layer_norm=chosen.layer_norm,
         group_norm=chosen.group_norm,
         padded_average_pool=chosen.padded_average_pool,
@@ -277,7 +282,7 @@ def test_it_fires_and_computes_the_same(name: str) -> None:
         calls = {node.target for node in exported.graph.nodes}
         gone = set(all_rewrites()[wanted].operators) if wanted not in ALWAYS else set()
         own = {"avg_pool2d", "max_pool2d", "layer_norm", "linear", "mean_of_several_axes", "gelu"}
-        own |= {"grouped_convolution", "mean", "amax", "softmax", "strided_slice", "expand"}
+        own |= {"grouped_convolution", "stem", "mean", "amax", "softmax", "strided_slice", "expand"}
         assert wanted in own or not gone & calls
 
 
@@ -305,6 +310,10 @@ LEFT: dict[str, Case] = {
     "the largest of ResNet's stem": case("max_pool2d", lambda x: F.max_pool2d(x, 3, 2, 1)),
     "depthwise 3x3": case("grouped_convolution", call, nn.Conv2d(8, 8, 3, 1, 1, groups=8)),
     "groups of 4 channels": case("grouped_convolution", call, nn.Conv2d(8, 8, 3, groups=2)),
+    "a stem of an odd width": case("stem", call, nn.Conv2d(3, 8, 3, 2, 1), (1, 3, 8, 11)),
+    "a stem of stride 1": case("stem", call, nn.Conv2d(3, 8, 3, 1, 1), (1, 3, 8, 12)),
+    "a convolution of many channels": case("stem", call, nn.Conv2d(8, 8, 3, 2, 1)),
+    "a stem of groups": case("stem", call, nn.Conv2d(4, 8, 3, 2, 1, groups=2), (1, 4, 8, 12)),
     "one group": case("grouped_convolution", call, nn.Conv2d(8, 8, 3)),
     "a dilated largest": case("max_pool2d", lambda x: F.max_pool2d(x, 3, 1, 1, dilation=2)),
     "the mean of a map": case("adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, 1)),
