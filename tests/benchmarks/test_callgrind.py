@@ -21,6 +21,7 @@ def test_the_table_gives_the_ratio() -> None:
     assert table([row]).endswith("| m | 2.000 | 9.000 | 4.50 |")
 
 
+@pytest.mark.full
 @pytest.mark.skipif(bool(missing), reason=f"callgrind: {missing}")
 def test_the_edge_form_needs_half_the_instructions_at_most(built: Built) -> None:
     program = linux_runner.build(RUNNER, linux_runner.BINARIES / RUNNER)

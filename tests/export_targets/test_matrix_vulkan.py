@@ -70,9 +70,8 @@ def test_the_official_layer_in_int8_does_not_depend_on_how_float16_is_rounded(
     assert opened.manifest.delegation.dispatches == len(graph.calls)
 
 
-@pytest.mark.parametrize(
-    "model", [pytest.param("digits_cotnet_simple", marks=pytest.mark.full), "digits_conformer"]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("model", ["digits_cotnet_simple", "digits_conformer"])
 def test_an_input_that_is_not_square_is_one_delegate_within_its_gates(
     model: str, built: Built
 ) -> None:

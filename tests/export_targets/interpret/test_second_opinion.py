@@ -138,12 +138,9 @@ MOST_ANOTHER_STEP = 0.001  # of a result: its float sum is nearer to the other i
     ("model", "recipe"),
     [
         ("digits_cotnet", "int8"),
-        ("digits_conformer", "fp16"),
-        *(
-            pytest.param(*one, marks=pytest.mark.full)
-            for one in [("digits_cotnet_simple", "int8"), ("digits_conformer", "int8")]
-        ),
-        *(pytest.param(model, "fp16", marks=pytest.mark.full) for model in MODELS[:2]),
+        pytest.param("digits_cotnet_simple", "int8", marks=pytest.mark.full),
+        pytest.param("digits_conformer", "int8", marks=pytest.mark.full),
+        *(pytest.param(model, "fp16", marks=pytest.mark.full) for model in MODELS),
     ],
 )
 def test_every_operator_of_vulkans_own_computes_what_executorch_says(

@@ -69,7 +69,9 @@ def test_a_mutated_file_is_inspected_or_refused(
     refused_or(held_delegation, replace(artifact, folder=mutant))
 
 
-@pytest.mark.parametrize("place", [4, 32, 400, 2_000, 9_000])
+@pytest.mark.parametrize(
+    "place", [4, 32, 400, *(pytest.param(p, marks=pytest.mark.full) for p in (2_000, 9_000))]
+)
 def test_a_file_with_changed_bytes_ends_with_a_code_of_the_contract(
     place: int, built: Built, copied: Copied, edgeform: EdgeformInProcess
 ) -> None:
