@@ -13,7 +13,7 @@ from edge_models.edge.folding import (
 )
 from edge_models.edge.forms import Forms
 from edge_models.edge.official_cot_layer import OfficialCoTLayer
-from edge_models.edge.split_attention import BlurPool, SplitAttention
+from edge_models.edge.split_attention import SplitAttention
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.reference import official_cotnet as reference
 from edge_models.spec import Size
@@ -41,7 +41,7 @@ class Bottleneck(nn.Module):
         else:
             self.conv2 = SplitAttention(source.conv2)
         self.conv1 = convolution_from(first)
-        self.blur = None if source.aa is None else BlurPool(source.aa)
+        self.blur = None if source.aa is None else forms.blur_pool(channels)
         self.conv3 = convolution_from(last)
         self.downsample = (
             None

@@ -11,6 +11,7 @@ from torch import nn
 
 from edge_models.edge.forms.attention import AttentionBatched
 from edge_models.edge.forms.average_pool import AveragePoolNative
+from edge_models.edge.forms.blur_pool import BlurPoolDepthwise
 from edge_models.edge.forms.group_norm import GroupNormByMeans
 from edge_models.edge.forms.layer_norm import LayerNormNative
 from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
@@ -32,6 +33,7 @@ class Forms:
     softmax_mean: type[nn.Module] = SoftmaxByReduction
     padded_average_pool: type[nn.Module] = AveragePoolNative
     average_pool: type[nn.Module] = AveragePoolNative
+    blur_pool: type[nn.Module] = BlurPoolDepthwise
     layer_norm: type[nn.Module] = LayerNormNative
     tokens: type[RowTokens] = RowTokens
     attention: type[nn.Module] = AttentionBatched

@@ -13,6 +13,7 @@ from edge_models.edge.forms.layer_norm import LayerNormByLinear
 from edge_models.errors import InputError
 from edge_models.parity import HopSpec, compare
 from edge_models.reference.heads import SingleOutput
+from edge_models.reference.split_attention import BlurPool
 from edge_models.spec import InputSpec
 from export_targets.interpret.vk.execute import execute
 from export_targets.interpret.vk.graph import TensorValue
@@ -218,3 +219,10 @@ def test_the_mean_of_a_published_models_heads_is_an_operator_that_is_taken(tmp_p
     module = SingleOutput(TwoHeads(), "mean").eval()
     (found,) = execute(lowered(module, (x,), tmp_path / "model.pte"), [x])
     torch.testing.assert_close(found, (torch.exp(x) + torch.relu(x)) / 2)
+
+
+def test_a_blur_pool_is_taken_and_computes_what_the_reference_does(tmp_path: Path) -> None:
+    x = torch.randn(1, 4, 8, 6)
+    edge = FORMS.blur_pool(4).eval()
+    (found,) = execute(lowered(edge, (x,), tmp_path / "model.pte"), [x])
+    torch.testing.assert_close(found, BlurPool(4)(x))
