@@ -41,7 +41,7 @@ class Bottleneck(nn.Module):
         else:
             self.conv2 = SplitAttention(source.conv2)
         self.conv1 = convolution_from(first)
-        self.blur = None if source.aa is None else forms.blur_pool(channels)
+        self.blur = None if source.aa is None else forms.blur_pool(source.aa.weight)
         self.conv3 = convolution_from(last)
         self.downsample = (
             None

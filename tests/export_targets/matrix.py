@@ -211,7 +211,7 @@ class Matrix:
     def test_held_out_digits_are_classified_as_by_the_reference(
         self, result: BuildResult, digit_folders: Path
     ) -> None:
-        limit = HELD_OUT if self.target == "xnnpack" else HELD_OUT // 10  # an interpreter is slow
+        limit = HELD_OUT if self.target == "xnnpack" else HELD_OUT // 5  # an interpreter is slow
         choice, alone = Choice(digit_folders, limit=limit), Work(workers=1)
         report = evaluate(result.folder, choice, None, False, silent_reporter(), work=alone)
         programs = {program.program: program for program in report.programs}

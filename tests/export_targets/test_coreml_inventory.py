@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.daily import daily
 from tests.export_targets.coreml_inventory import GOLDEN, REAL, SMALL, section
 
 
@@ -10,16 +11,8 @@ def golden(model: str) -> str:
     return next(text for text in sections if text.startswith(f"{model} ")).rstrip("\n") + "\n"
 
 
-@pytest.mark.parametrize(
-    "model", [SMALL[0], *(pytest.param(model, marks=pytest.mark.full) for model in SMALL[1:])]
-)
-def test_a_small_model_has_the_operators_of_the_golden_text(model: str) -> None:
-    assert section(model) == golden(model)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("model", REAL)
-def test_a_real_model_has_the_operators_of_the_golden_text(model: str) -> None:
+@pytest.mark.parametrize("model", daily((*SMALL, *REAL), ["digits_conformer"]))
+def test_a_model_has_the_operators_of_the_golden_text(model: str) -> None:
     assert section(model) == golden(model)
 
 

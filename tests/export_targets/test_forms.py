@@ -13,8 +13,9 @@ from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
 from export_targets.prove.evaluate import Choice, evaluate
 from export_targets.prove.verify import verify
-from export_targets.target import Target, all_targets
+from export_targets.target import all_targets, target_named
 from tests.conftest import SMALL, Built, EdgeformInProcess, Ran, in_own_process
+from tests.daily import daily
 
 pytestmark = pytest.mark.usefixtures("runner_here")
 
@@ -60,28 +61,21 @@ def test_verify_accepts_the_published_form(published: Ran, edgeform: EdgeformInP
 
 # Core ML files hold generated ids: test_matrix_coreml_pte.py compares all the rest
 SAME_BYTES = [
-    target
+    target.name
     for target in all_targets().values()
     if target.file == "model.pte" and "coreml" not in target.name
 ]
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        pytest.param(target, marks=[pytest.mark.full] * (target.name != "xnnpack"))
-        for target in SAME_BYTES
-    ],
-    ids=lambda target: target.name,
-)
+@pytest.mark.parametrize("target", daily(SAME_BYTES, ["xnnpack"]))
 def test_the_same_request_gives_the_same_file_in_another_process(
-    target: Target, built: Built, tmp_path: Path
+    target: str, built: Built, tmp_path: Path
 ) -> None:
-    recipe = target.default_recipe
-    first = built(target=target.name, recipe=recipe).folder / "model.pte"
+    recipe = target_named(target).default_recipe
+    first = built(target=target, recipe=recipe).folder / "model.pte"
     out = tmp_path / "again"
     options = ["--recipe", recipe, "--out", str(out), "--no-verify", "--json"]
-    ran = in_own_process("build", SMALL, "--target", target.name, *options, hash_seed="4711")
+    ran = in_own_process("build", SMALL, "--target", target, *options, hash_seed="4711")
     assert ran.code == 0
     assert ran.document["parity"] is None
     assert not (out / "parity.json").exists()

@@ -15,6 +15,7 @@ from export_targets.lowering.coreml.compressed_weights import uncompressed
 from export_targets.lowering.coreml.convert import LOGITS
 from tests.benchmarks.coreml import float16_ranges
 from tests.conftest import Built
+from tests.daily import daily
 from tests.export_targets.matrix import Matrix
 
 EMBEDDED = [spec.name for spec in model_specs().values() if spec.embedded]
@@ -32,9 +33,7 @@ class TestCoreML(Matrix):
     target = "coreml"
 
 
-@pytest.mark.parametrize(
-    "model", [pytest.param(m, marks=[pytest.mark.full] * (m == "digits_cotnet")) for m in EMBEDDED]
-)
+@pytest.mark.parametrize("model", daily(EMBEDDED, {*EMBEDDED} - {"digits_cotnet"}))
 def test_float16_holds_every_number_also_with_a_weight_eight_times_as_large(
     model: str, built: Built
 ) -> None:

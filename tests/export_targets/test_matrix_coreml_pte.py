@@ -16,6 +16,7 @@ from export_targets.interpret.refusal import RefusedError
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named
 from tests.conftest import Built, in_own_process
+from tests.daily import daily
 from tests.export_targets.matrix import Matrix
 
 MODEL = "digits_cotnet_simple"
@@ -84,7 +85,7 @@ def files_without_ids(model: Path, folder: Path) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("target", ["coreml", pytest.param("coreml_pte", marks=pytest.mark.full)])
+@pytest.mark.parametrize("target", daily(["coreml", "coreml_pte"], ["coreml"]))
 def test_the_same_request_gives_the_same_file_in_another_process(
     target: str, built: Built, tmp_path: Path
 ) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -11,10 +12,12 @@ from export_targets.interpret.vk.rounding import Rounding
 from export_targets.interpret.vulkan import run
 from tests.benchmarks.vulkan import float16_ranges
 from tests.conftest import Built
+from tests.daily import daily
 from tests.export_targets.matrix import Matrix
 
 LARGEST = 65_504 / 8  # what float16 holds, with room for images and weights not tried here
 IMAGES = 2
+RECIPES = ("fp32", "fp16", "int8")
 
 
 class TestVulkan(Matrix):
@@ -46,9 +49,7 @@ ROUNDED = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.full] * (n == "not square")) for n in ROUNDED]
-)
+@pytest.mark.parametrize("name", daily(ROUNDED, ROUNDED.keys() - {"not square"}))
 def test_a_float16_file_holds_its_gate_in_each_way_to_round(name: str, built: Built) -> None:
     model, options = ROUNDED[name]
     result = built(model, "vulkan", "fp16", **options)
@@ -101,12 +102,10 @@ def with_swapped_channels(graph: Graph) -> Graph:
 
 @pytest.mark.parametrize(
     ("model", "recipe"),
-    [
-        *(("digits_conformer", recipe) for recipe in ("fp32", "fp16", "int8")),
-        ("digits_cotnet", "int8"),
-        pytest.param("digits_cotnet", "fp32", marks=pytest.mark.full),
-        pytest.param("digits_cotnet", "fp16", marks=pytest.mark.full),
-    ],
+    daily(
+        product(("digits_conformer", "digits_cotnet"), RECIPES),
+        [*product(("digits_conformer",), RECIPES), ("digits_cotnet", "int8")],
+    ),
 )
 def test_the_self_tests_mark_takes_another_rounding_and_no_wrong_file(
     model: str, recipe: str, built: Built

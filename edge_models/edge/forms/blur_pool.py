@@ -12,14 +12,15 @@ from torch.nn import functional as F
 
 
 class BlurPoolDepthwise(nn.Module):
-    """By a depthwise convolution, (B, C, H, W) -> (B, C, H / 2, W / 2)."""
+    """By a depthwise convolution, (B, C, H, W) -> (B, C, H / 2, W / 2); ``weight``: the filter,
+    (C, 1, 3, 3).
+    """
 
     weight: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        line = torch.tensor([1.0, 2.0, 1.0]) / 4
-        self.register_buffer("weight", (line[:, None] * line).repeat(channels, 1, 1, 1))
+        self.register_buffer("weight", weight.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(_reflected(x), self.weight, stride=2, groups=x.shape[1])
@@ -30,9 +31,9 @@ class BlurPoolByMeans(nn.Module):
     stride 2.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        del channels
+        del weight  # the means are the filter
 
     def forward(self, x: Tensor) -> Tensor:
         return F.avg_pool2d(F.avg_pool2d(_reflected(x), 2, 1), 2, 2)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from edge_models.edge.folding import Affine
+
 
 class Program:
     """A network's graph, without operators that change their inputs. Its nodes know the paths of
@@ -33,6 +35,16 @@ class Program:
         for name in str(argument.target).split("."):
             value = getattr(value, name)
         return value.detach() if isinstance(value, Tensor) else None
+
+    def affine(self, product: fx.Node) -> Affine | None:
+        """The constant weight and bias of a product, one that is left out as zeros; None of a
+        product whose are not constant.
+        """
+        given = arguments(product)
+        weight, bias = self.constant(given["weight"]), self.constant(given["bias"])
+        if weight is None or (given["bias"] is not None and bias is None):
+            return None
+        return Affine(weight, weight.new_zeros(len(weight)) if bias is None else bias)
 
     def new_constant(self, value: Tensor, before: fx.Node) -> fx.Node:
         """A node ahead of ``before`` that reads a new parameter with this value in float32."""

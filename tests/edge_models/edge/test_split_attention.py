@@ -16,7 +16,7 @@ def test_blur_pool_needs_no_reflection(
     form: type[nn.Module], size: tuple[int, int], generator: torch.Generator
 ) -> None:
     source = reference.BlurPool(3)
-    edge = form(3)
+    edge = form(source.weight)
     x = torch.randn(2, 3, *size, generator=generator)
     torch.testing.assert_close(edge(x), source(x))
     graph = torch.export.export(edge, (x,)).graph

@@ -3,6 +3,7 @@
 import inspect
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from export_targets.interpret.mil.types import TensorType, Value
 from export_targets.interpret.vk.operators import OPERATORS as VULKAN_OPERATORS
 from export_targets.interpret.vk.read import read_delegate
 from tests.conftest import Built
+from tests.daily import daily
 from tests.export_targets.interpret.second_opinion import has_semantics, opinion
 
 MODELS = ("digits_cotnet_simple", "digits_cotnet", "digits_conformer")
@@ -31,7 +33,10 @@ EVERY_DAY = [
 ]
 PACKAGES = [
     *((model, recipe) for model in MODELS for recipe in ("fp32", "fp16", "int8")),
-    *(("digits_conformer", lossy) for lossy in ("int8_weight_only", "palettized_6bit")),
+    *(
+        ("digits_conformer", recipe)
+        for recipe in ("int8_weight_only", "palettized_6bit", "palettized_4bit")
+    ),
 ]
 # Kinds of which coremltools has no semantics, and what else checks them.
 ELSEWHERE = {
@@ -80,13 +85,7 @@ def compared(path: Path, sample: Tensor) -> tuple[Counter[str], set[str]]:
     return counts, different
 
 
-@pytest.mark.parametrize(
-    ("model", "recipe"),
-    [
-        *EVERY_DAY,
-        *(pytest.param(*one, marks=pytest.mark.full) for one in PACKAGES if one not in EVERY_DAY),
-    ],
-)
+@pytest.mark.parametrize(("model", "recipe"), daily(PACKAGES, EVERY_DAY))
 def test_every_operator_computes_what_coremltools_says(
     model: str, recipe: str, built: Built
 ) -> None:
@@ -136,12 +135,7 @@ MOST_ANOTHER_STEP = 0.001  # of a result: its float sum is nearer to the other i
 
 @pytest.mark.parametrize(
     ("model", "recipe"),
-    [
-        ("digits_cotnet", "int8"),
-        pytest.param("digits_cotnet_simple", "int8", marks=pytest.mark.full),
-        pytest.param("digits_conformer", "int8", marks=pytest.mark.full),
-        *(pytest.param(model, "fp16", marks=pytest.mark.full) for model in MODELS),
-    ],
+    daily(product(MODELS, VULKAN), [("digits_cotnet", "int8")]),
 )
 def test_every_operator_of_vulkans_own_computes_what_executorch_says(
     model: str, recipe: str, built: Built, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,7 @@ from export_targets.runners.processes import this_machine
 from export_targets.target import all_targets
 from tests.bad_input import mutated, refused_or
 from tests.conftest import Built, Copied, EdgeformInProcess
+from tests.daily import daily
 from tests.export_targets.made_up import sign_again
 
 HEAD = 20_000  # bytes of a file that hold its program; weights follow
@@ -69,9 +70,7 @@ def test_a_mutated_file_is_inspected_or_refused(
     refused_or(held_delegation, replace(artifact, folder=mutant))
 
 
-@pytest.mark.parametrize(
-    "place", [4, 32, 400, *(pytest.param(p, marks=pytest.mark.full) for p in (2_000, 9_000))]
-)
+@pytest.mark.parametrize("place", daily([4, 32, 400, 2_000, 9_000], [4, 32, 400]))
 def test_a_file_with_changed_bytes_ends_with_a_code_of_the_contract(
     place: int, built: Built, copied: Copied, edgeform: EdgeformInProcess
 ) -> None:

@@ -43,12 +43,10 @@ def fold_batch_norms(program: Program) -> None:
         rows = product.target == aten.linear.default and len(shape(product)) == 2
         if len(results) != 1 or (not rows and product.target not in CONVOLUTIONS):
             continue
-        given = arguments(product)
-        weight, bias = program.constant(given["weight"]), program.constant(given["bias"])
-        if weight is None or (given["bias"] is not None and bias is None):
+        plain = program.affine(product)
+        if plain is None:
             continue
-        bias = weight.new_zeros(len(weight)) if bias is None else bias
-        folded = scaled_rows(Affine(weight.double(), bias.double()), statistics[0])
+        folded = scaled_rows(Affine(plain.weight.double(), plain.bias.double()), statistics[0])
         new_weight = program.new_constant(folded.weight, product)
         new_bias = program.new_constant(folded.bias + statistics[1], product)
         product.args = (product.args[0], new_weight, new_bias, *product.args[3:])

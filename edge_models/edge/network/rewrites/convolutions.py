@@ -67,12 +67,11 @@ class DepthwiseByParts(nn.Module):
 
 
 def _convolution(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
-    given = arguments(node)
+    given, layer = arguments(node), program.affine(node)
     groups = given["groups"]
-    weight, bias = program.constant(given["weight"]), program.constant(given["bias"])
-    if groups == 1 or weight is None or (given["bias"] is not None and bias is None):
+    if groups == 1 or layer is None:
         return None
-    bias = torch.zeros(len(weight)) if bias is None else bias
+    weight, bias = layer
     stride, padding, dilation = (pair(given[name]) for name in ("stride", "padding", "dilation"))
     kernel = (weight.shape[2], weight.shape[3])
     if groups == len(weight) and weight.shape[1] == 1:
@@ -86,7 +85,7 @@ def _convolution(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
     whole = weight.shape[1] % TEXEL == 0 and len(weight) // groups % TEXEL == 0
     if kernel == (3, 3) and whole and stride == dilation == (1, 1):
         return None
-    return _dense(Affine(weight, bias), groups, stride, padding, dilation)
+    return _dense(layer, groups, stride, padding, dilation)
 
 
 def _dense(
@@ -106,20 +105,15 @@ def _dense(
 
 
 def _stem(program: Program, node: fx.Node, forms: Forms) -> nn.Module | None:
-    given = arguments(node)
-    weight, bias = program.constant(given["weight"]), program.constant(given["bias"])
-    if weight is None or (given["bias"] is not None and bias is None):
+    given, layer = arguments(node), program.affine(node)
+    if layer is None or given["groups"] > 1:
         return None
     stride, padding, dilation = (pair(given[name]) for name in ("stride", "padding", "dilation"))
-    channels, kernel = weight.shape[1], (weight.shape[2], weight.shape[3])
-    whole = kernel[1] > 1 and shape(node.args[0])[3] % 2 == 0
-    if channels > OF_AN_IMAGE or given["groups"] > 1 or not whole:
+    result, channels, rows, columns = layer.weight.shape
+    whole = columns > 1 and shape(node.args[0])[3] % 2 == 0
+    if channels > OF_AN_IMAGE or not whole or stride != (2, 2) or dilation != (1, 1):
         return None
-    if stride != (2, 2) or dilation != (1, 1):
-        return None
-    bias = torch.zeros(len(weight)) if bias is None else bias
-    like = nn.Conv2d(channels, len(weight), kernel, stride, padding)
-    return forms.stem(Affine(weight, bias), like)
+    return forms.stem(layer, nn.Conv2d(channels, result, (rows, columns), stride, padding))
 
 
 REWRITES = (
