@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from edge_models.images import preprocess_all
 from edge_models.photographs import photographs, views
 from edge_models.spec import ModelSpec
+from edge_models.turned_weights import products, turned_weights
 
 VIEWS = 32  # that the statistics are measured on
 LARGEST_SIDE = 128  # of a view in pixels: a pass at 224 takes three times as long
@@ -23,10 +24,10 @@ _KEPT: dict[tuple[str, str, int], nn.Module] = {}
 def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
     """The reference of a spec in evaluation mode, with seeded random weights.
 
-    Drawn at random alone, a network of many layers answers the same whatever it is shown. So each
-    batch norm is set to the statistics of what reaches it on views of photographs, residual
-    branches have the small gain that training gives them, and the heads' biases are minus the mean
-    logits, so that no class wins everywhere.
+    Drawn at random alone, a network of many layers answers the same whatever it is shown. So on
+    views of photographs each layer's weights but the heads' are turned to what reaches it, each
+    batch norm is set to its statistics, residual branches have the small gain that training gives
+    them, and the heads' biases are minus the mean logits, so that no class wins everywhere.
     """
     key = (spec.name, repr(sorted(spec.config.items())), seed)
     if key not in _KEPT:
@@ -47,7 +48,9 @@ def _made(spec: ModelSpec, seed: int) -> nn.Module:
             if name.endswith(BRANCH_ENDS):
                 for parameter in layer.parameters(recurse=False):
                     parameter.mul_(BRANCH_GAIN)
-        _measure(module.eval(), _inputs(spec))
+        layers = [layer for name, layer in products(module) if name not in HEADS]
+        with turned_weights(layers, seed):
+            _measure(module.eval(), _inputs(spec))
     return module
 
 

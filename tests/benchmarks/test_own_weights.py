@@ -8,7 +8,8 @@ import torch
 from edge_models.images import preprocess_all
 from edge_models.photographs import photographs, views
 from edge_models.spec import InputSpec
-from tests.benchmarks.own_weights import like_trained, mean_gain, products, trained_networks
+from edge_models.turned_weights import products
+from tests.benchmarks.own_weights import like_trained, mean_gain, trained_networks
 from tests.edge_models.edge.network.published_networks import ResNet
 from tests.edge_models.layers import made, settled
 
