@@ -83,7 +83,7 @@ def _result(layer: nn.Module, weight: Tensor, x: Tensor) -> Tensor:
     options: dict[str, Any] = {"weight": weight}
     if layer.bias is not None:
         options["bias"] = torch.zeros_like(layer.get_parameter("bias"))
-    hooks, layer._forward_pre_hooks = layer._forward_pre_hooks, {}  # type: ignore[assignment]
+    hooks, layer._forward_pre_hooks = layer._forward_pre_hooks, {}
     result: Tensor = functional_call(layer, options, (x,))
     layer._forward_pre_hooks = hooks
     return result

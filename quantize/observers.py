@@ -65,7 +65,8 @@ class RelativeErrorObserver(UniformQuantizationObserverBase):  # type: ignore[mi
 
     def search(self) -> tuple[Tensor, Tensor]:
         """The best range of what was observed."""
-        return best_range(self.samples, self.quant_max - self.quant_min)
+        symmetric = self.qscheme == torch.per_tensor_symmetric
+        return best_range(self.samples, self.quant_max - self.quant_min, symmetric)
 
 
 class WeightObserver(PerChannelMinMaxObserver):  # type: ignore[misc]  # no types there
@@ -96,8 +97,11 @@ def find_ranges(prepared: nn.Module) -> None:
         observer.range = chosen
 
 
-def best_range(observed: list[Tensor], levels: int) -> tuple[Tensor, Tensor]:
-    """(low, high) around zero for activations quantized to ``levels`` equal steps.
+def best_range(
+    observed: list[Tensor], levels: int, symmetric: bool = False
+) -> tuple[Tensor, Tensor]:
+    """(low, high) around zero for activations quantized to ``levels`` equal steps; ``symmetric``:
+    zero in the middle.
 
     ``observed``: (images, numbers) of each call.
     """
@@ -122,9 +126,12 @@ def best_range(observed: list[Tensor], levels: int) -> tuple[Tensor, Tensor]:
 
     low = min(0.0, *(rows.amin().item() for rows in groups))
     high = max(0.0, *(rows.amax().item() for rows in groups))
+    if symmetric:
+        high = max(-low, high)
+        low = -high
     both = _least(lambda clip: error(low * clip, high * clip))
     low, high = low * both, high * both
-    if low < 0.0 < high:
+    if low < 0.0 < high and not symmetric:
         high *= _least(lambda clip: error(low, high * clip))
         low *= _least(lambda clip: error(low * clip, high))
     return torch.tensor(low), torch.tensor(high)

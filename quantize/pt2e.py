@@ -1,6 +1,7 @@
 """torchao's PT2E quantization: prepare, calibrate, convert."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, fx
@@ -45,6 +46,11 @@ def int8_config(activations: Activations, one_image: bool = False) -> Quantizati
     )
     output = activation if activations == "static" else None
     return QuantizationConfig(activation, output, weight, None, False)
+
+
+def symmetric(activation: QuantizationSpec) -> QuantizationSpec:
+    """The same with zero in the middle of the range: zero point 0."""
+    return replace(activation, qscheme=torch.per_tensor_symmetric)
 
 
 def quantize(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx
 
 from export_targets.artifact.interface import InputSection
-from export_targets.lowering.graph import PRODUCTS, module_path, multiply_accumulates, operator_name
+from export_targets.lowering.graph import WEIGHTED, module_path, multiply_accumulates, operator_name
 
 Edit = Callable[[fx.GraphModule], None]
 Feed = Callable[[Tensor], Tensor]
@@ -109,9 +109,9 @@ def shift_coupling(module: fx.GraphModule) -> None:
 def reverse_classes(module: fx.GraphModule) -> None:
     """The logits' order, in each head."""
     (logits,) = module.graph.output_node().args[0]
-    heads = [logits] if operator_name(logits) in PRODUCTS else list(logits.all_input_nodes)
+    heads = [logits] if operator_name(logits) in WEIGHTED else list(logits.all_input_nodes)
     for node in heads:
-        while operator_name(node) not in PRODUCTS:
+        while operator_name(node) not in WEIGHTED:
             node = node.all_input_nodes[0]
         _reorder_rows(node, list(reversed(range(len(_constant(_weight(node)))))))
 
@@ -133,7 +133,7 @@ FAULTS = (
 
 def _products(graph: fx.Graph) -> Iterator[fx.Node]:
     """The convolutions and linears, in order."""
-    return (node for node in graph.nodes if operator_name(node) in PRODUCTS)
+    return (node for node in graph.nodes if operator_name(node) in WEIGHTED)
 
 
 def _last(graph: fx.Graph, *modules: str) -> fx.Node:

@@ -13,7 +13,8 @@ from edge_models.errors import InputError
 from edge_models.spec import FloatRule
 from export_targets.artifact.manifest import FloatModule
 
-PRODUCTS = ("conv2d", "linear")
+WEIGHTED = ("conv2d", "linear")
+PRODUCTS = (*WEIGHTED, "bmm")
 # Operators that move or describe numbers and compute none.
 LAYOUT = frozenset(
     (
@@ -156,8 +157,9 @@ def float_modules(
     """What computes in float in a quantized graph, by module, and whose rule says so, or
     ``otherwise``.
 
-    A convolution or linear computes in INT8 where its weight is dequantized, a sum or product where
-    both its inputs are and its result is quantized again; every other arithmetic operator is float.
+    A convolution or linear computes in INT8 where its weight is dequantized, a sum or product of
+    activations where both its inputs are and its result is quantized again; every other arithmetic
+    operator is float.
     """
     found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for node in graph_module.graph.nodes:
@@ -180,10 +182,10 @@ def float_modules(
 def in_int8(node: fx.Node) -> bool:
     """Whether a call of a quantized graph computes with integers on the device."""
     name = operator_name(node)
-    if name in PRODUCTS:
+    if name in WEIGHTED:
         return _dequantized(node.args[1])
     requantized = all("quantize_per_tensor" in str(user.target) for user in node.users)
-    return name in ("add", "mul") and all(map(_dequantized, node.args)) and requantized
+    return name in ("add", "mul", "bmm") and all(map(_dequantized, node.args)) and requantized
 
 
 def _dequantized(argument: object) -> bool:

@@ -44,7 +44,7 @@ def parts_of(quantized: fx.GraphModule, path: str) -> list[str]:
 
 
 def _layers(quantized: fx.GraphModule) -> list[str]:
-    """The module of each convolution and linear that computes in INT8."""
+    """The module of each product that computes in INT8."""
     nodes = [n for n in quantized.graph.nodes if operator_name(n) in PRODUCTS and in_int8(n)]
     return [module_path(node) for node in nodes]
 

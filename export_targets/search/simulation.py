@@ -16,6 +16,7 @@ from edge_models.reference.heads import stack_outputs
 from export_targets.lowering.graph import (
     FOLLOWING,
     PRODUCTS,
+    WEIGHTED,
     computing,
     in_int8,
     module_path,
@@ -52,7 +53,7 @@ class Simulation:
         self.weights = {
             _weight(layer): _constant(floating, _weight(original))
             for layer, original in originals.items()
-            if operator_name(layer) in PRODUCTS and in_int8(layer)
+            if operator_name(layer) in WEIGHTED and in_int8(layer)
         }
         self.macs = {layer: multiply_accumulates(node) for layer, node in originals.items()}
         self.pairs = {node: _ends(node) for node in quantized.graph.nodes if _is_pair(node)}
@@ -71,9 +72,9 @@ class Simulation:
         self.decoded: dict[fx.Node, Tensor] = {}  # INT8 weights as the numbers they stand for
 
     def macs_in(self, chosen: Modules) -> list[int]:
-        """Of each INT8 convolution and linear in some modules: its multiply-accumulates."""
-        layers = [node for node in self.int8 if operator_name(node) in PRODUCTS]
-        return [self.macs[layer] for layer in layers if chosen(self.int8[layer])]
+        """Of each INT8 product in some modules: its multiply-accumulates."""
+        products = [node for node in self.int8 if operator_name(node) in PRODUCTS]
+        return [self.macs[node] for node in products if chosen(self.int8[node])]
 
     def left_out(self, in_float: Modules) -> LeftOut:
         """The nodes that dequantize nothing where the INT8 layers of some modules are float."""

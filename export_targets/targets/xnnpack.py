@@ -27,7 +27,7 @@ FORMS = Forms(
     layer_norm=layer_norm.LayerNormByLinear,
     tokens=tokens.RowTokens,
     attention=attention.AttentionBatched,
-    upsampling=upsampling.UpsamplingBroadcast,
+    upsampling=upsampling.UpsamplingByCopies,
     local_convolution=local_convolution.LocalConvolutionBySlices,
     group_norm=group_norm.GroupNormByMeans,
     rewritten=frozenset(
@@ -101,5 +101,6 @@ TARGET = Target(
     float_rules=FLOAT_RULES,
     gates={"fp32": FP32_GATES, "int8": INT8_GATES, "int8_mixed": INT8_GATES},
     lowering="xnnpack",
-    int8_operators="convolutions, linears, and sums and concatenations of feature maps",
+    int8_operators="convolutions, linears, products of attention, and sums and concatenations of "
+    "feature maps",
 )

@@ -77,6 +77,19 @@ def test_a_side_without_numbers_takes_no_step(sign: float) -> None:
     assert scale > 0
 
 
+def test_a_symmetric_range_has_zero_in_the_middle_and_clips() -> None:
+    observer = RelativeErrorObserver(**INT8 | {"qscheme": torch.per_tensor_symmetric})
+    batches = [x.abs() for x in maps(8, 96)]
+    for x in batches:
+        observer(x)
+    low, high = observer.search()
+    assert low == -high
+    assert 0 < high < max(x.max() for x in batches)
+    scale, zero_point = observer.calculate_qparams()
+    assert zero_point == 0
+    assert scale == pytest.approx(high.item() / 127.5)
+
+
 def test_each_image_of_a_batch_counts_as_much_as_alone() -> None:
     batches = maps(4, size=96)
     assert scale_of([torch.cat(batches)]) == pytest.approx(scale_of(batches))

@@ -19,7 +19,7 @@ from edge_models.edge.forms.residual import ChainedSum, GatheredSum
 from edge_models.edge.forms.softmax_mean import SoftmaxByReduction
 from edge_models.edge.forms.stem import StemNative
 from edge_models.edge.forms.tokens import RowTokens
-from edge_models.edge.forms.upsampling import UpsamplingBroadcast
+from edge_models.edge.forms.upsampling import UpsamplingByCopies
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Forms:
     layer_norm: type[nn.Module] = LayerNormNative
     tokens: type[RowTokens] = RowTokens
     attention: type[nn.Module] = AttentionBatched
-    upsampling: type[nn.Module] = UpsamplingBroadcast
+    upsampling: type[nn.Module] = UpsamplingByCopies
     residual: type[ChainedSum] | type[GatheredSum] = ChainedSum
     residual_scale: float = 1.0  # of a transformer's tokens, where float16 would not hold them
     local_convolution: type[nn.Module] = LocalConvolutionBySlices

@@ -25,7 +25,7 @@ class AttentionBatched(nn.Module):
         key = key.view(split).permute(0, 2, 3, 1).flatten(0, 1)  # (B * heads, C / heads, N)
         value = value.view(split).permute(0, 2, 1, 3).flatten(0, 1)
         context = torch.bmm(torch.softmax(torch.bmm(query, key), dim=-1), value)
-        context = context.unflatten(0, (batch, heads)).permute(0, 2, 1, 3)
+        context = context.view(batch, heads, tokens, dim // heads).permute(0, 2, 1, 3)
         return context.flatten(2)
 
 

@@ -8,32 +8,36 @@ from edge_models.edge.folding import Affine, linear_from, pointwise_from
 from edge_models.spec import Size
 
 
-class UpsamplingBroadcast(nn.Module):
+class UpsamplingByCopies(nn.Module):
     """ReLU(W t + b) of row tokens, upsampled to a map by nearest neighbours, without a resize.
 
     before: interpolate(to_map(ReLU(W t + b)), stride), nearest
-    after:  each output channel's weights stand ``stride`` times, so that the linear itself writes
-    every pixel ``stride`` times along a row; the row is repeated by a product with constant ones.
+    after:  channels last, each pixel and then each row concatenated with itself
     """
-
-    ones: Tensor
 
     def __init__(self, affine: Affine, stride: int, size: Size) -> None:
         super().__init__()
         self.stride, self.size = stride, size
-        self.channels = len(affine.bias)
-        repeated = Affine(affine.weight.repeat(stride, 1), affine.bias.repeat(stride))
-        self.project = linear_from(repeated)
-        self.register_buffer("ones", torch.ones(1, 1, stride, 1))
+        self.project = linear_from(affine)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        height, width = self.size
-        x = torch.relu(self.project(tokens))  # (B, h * w, stride * C)
-        if self.stride > 1:
-            row = width * self.stride * self.channels
-            x = x.view(-1, height, 1, row) * self.ones  # (B, h, stride, w * stride * C)
-        x = x.view(-1, height * self.stride, width * self.stride, self.channels)
-        return x.permute(0, 3, 1, 2)
+        x = torch.relu(self.project(tokens))
+        x = x.view(len(x), *self.size, -1)  # (B, h, w, C)
+        return nearest(x, (self.stride, self.stride)).permute(0, 3, 1, 2)
+
+
+def nearest(x: Tensor, factors: tuple[int, int]) -> Tensor:
+    """(B, H, W, C) -> (B, r H, s W, C) for ``factors`` (r, s)."""
+    batch, height, width, channels = x.shape
+    rows, columns = factors
+    x = repeated(x, 3, columns)  # (B, H, W, s C)
+    x = repeated(x.reshape(batch, height, 1, -1), 2, rows)  # (B, H, r, W s C)
+    return x.reshape(batch, rows * height, columns * width, channels)
+
+
+def repeated(x: Tensor, axis: int, times: int) -> Tensor:
+    """So many copies of a tensor beside each other."""
+    return x if times == 1 else torch.cat([x] * times, axis)
 
 
 class UpsamplingOfMatrix(nn.Module):

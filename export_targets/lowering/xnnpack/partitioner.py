@@ -4,7 +4,11 @@ from typing import Any
 
 import torch
 from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
-from executorch.backends.xnnpack.partition.config.generic_node_configs import ConstantPadConfig
+from executorch.backends.xnnpack.partition.config.generic_node_configs import (
+    BMMConfig,
+    CatConfig,
+    ConstantPadConfig,
+)
 from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
@@ -16,6 +20,22 @@ class PadConfig(ConstantPadConfig):  # type: ignore[misc]
         return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
 
 
+class ProductConfig(BMMConfig):  # type: ignore[misc]
+    """Takes a product of two INT8 activations; the library's is float."""
+
+    def supported_precision_types(self) -> list[ConfigPrecisionType]:
+        return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
+
+
+class CopiesConfig(CatConfig):  # type: ignore[misc]
+    """Takes a tensor beside itself; the library's counts it once and asks for two."""
+
+    def check_constraints(self, node: torch.fx.Node, ep: torch.export.ExportedProgram) -> bool:
+        copies = len(node.all_input_nodes) == 1
+        checked = self.check_common_constraints if copies else super().check_constraints
+        return bool(checked(node, ep))
+
+
 class WholePartitioner(XnnpackPartitioner):  # type: ignore[misc]  # the library has no types
     def ops_to_not_decompose(self, ep: torch.export.ExportedProgram) -> tuple[Any, Any]:
         kept, takes = super().ops_to_not_decompose(ep)
@@ -24,8 +44,10 @@ class WholePartitioner(XnnpackPartitioner):  # type: ignore[misc]  # the library
 
 
 def partitioner() -> XnnpackPartitioner:
-    """XNNPACK's partitioner, which also takes INT8 pads, and asks for one decomposition of the
-    program instead of three where it takes every operator that it wants kept whole.
+    """XNNPACK's partitioner, which also takes INT8 pads, products of INT8 activations and
+    copies, and asks for one decomposition of the program instead of three where it takes every
+    operator that it wants kept whole.
     """
-    configs = [PadConfig if c is ConstantPadConfig else c for c in ALL_PARTITIONER_CONFIGS]
+    ours = {ConstantPadConfig: PadConfig, BMMConfig: ProductConfig, CatConfig: CopiesConfig}
+    configs = [ours.get(config, config) for config in ALL_PARTITIONER_CONFIGS]
     return WholePartitioner(configs=configs)

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+from executorch.backends.xnnpack.quantizer.xnnpack_quantizer_utils import propagate_annotation
 from torchao.quantization.pt2e.quantizer import (
     QuantizationAnnotation,
     Quantizer,
@@ -14,8 +15,8 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.forms.stem import ColumnPairs
 from edge_models.spec import FloatRule
-from export_targets.lowering.graph import keeping, lies_in, readers, ruling
-from quantize.pt2e import int8_config
+from export_targets.lowering.graph import computing, keeping, lies_in, readers, ruling
+from quantize.pt2e import int8_config, symmetric
 from quantize.recipe import Recipe
 
 aten = torch.ops.aten
@@ -24,13 +25,14 @@ aten = torch.ops.aten
 class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has no types
     """Leaves float what the quantizer's filter does not reach: the concatenation of tokens, the
     means that a rule names, concatenations and heads that are asked for by their path. Gives copies
-    and pads the scale of what they copy, and quantizes the weights of a local convolution before
-    they are sliced.
+    and pads the scale of what they copy, quantizes the weights of a local convolution before they
+    are sliced, and the products of attention where linears have static ranges.
     """
 
-    def __init__(self, rules: tuple[FloatRule, ...]) -> None:
+    def __init__(self, recipe: Recipe, rules: tuple[FloatRule, ...]) -> None:
         super().__init__()
         self.rules = rules
+        self.of_activations = recipe.linear == "static"  # their products, as those of linears
 
     def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
         of_paths = tuple(rule for rule in self.rules if rule.whole_path)
@@ -55,7 +57,11 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
                     None,
                     _annotated=True,
                 )
-        super().annotate(model)
+        self._annotate_for_quantization_config(model)
+        for node in model.graph.nodes if self.of_activations else ():
+            if node.target == aten.bmm.default and not keeping(node, self.rules):
+                _annotate_product(node)
+        propagate_annotation(model)
         for node in model.graph.nodes:
             annotated = Q_ANNOTATION_KEY in node.meta
             if annotated and node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
@@ -65,8 +71,10 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
 
 
 def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
-    """XNNPACK's quantizer for convolutions, linears, and sums and concatenations of maps."""
-    result = MapQuantizer(rules)
+    """XNNPACK's quantizer for convolutions, linears, products of activations, and sums and
+    concatenations of maps.
+    """
+    result = MapQuantizer(recipe, rules)
     result.set_filter_function(lambda node: keeping(node, rules) is None and _is_of_maps(node))
     if recipe.convolution is not None:
         config = int8_config(recipe.convolution)
@@ -80,9 +88,26 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
     return result
 
 
+def _annotate_product(node: torch.fx.Node) -> None:
+    """A product of two activations in INT8. XNNPACK asks for zero point 0 of the second operand."""
+    operands: Any = node.args
+    left, right = operands
+    source = computing(right)
+    if source.op == "get_attr" or computing(left).op == "get_attr":
+        return
+    activation = int8_config("static").input_activation
+    centered = symmetric(activation)
+    node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+        {left: activation, right: centered}, activation, _annotated=True
+    )
+    annotation = source.meta.get(Q_ANNOTATION_KEY)
+    if source.target == aten.linear.default and annotation and annotation.output_qspec:
+        annotation.output_qspec = centered
+
+
 def _is_of_maps(node: torch.fx.Node) -> bool:
     """Whether a sum is of feature maps, not of the transformer's residual stream, and a product one
-    of a map with a constant: the copies that upsampling makes. Other operators are never refused.
+    of a map with a constant. Other operators are never refused.
     """
     if node.target == torch.ops.aten.relu.default and isinstance(node.args[0], torch.fx.Node):
         node = node.args[0]

@@ -5,39 +5,26 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from edge_models.edge.forms import Forms
+from edge_models.edge.forms.upsampling import nearest
 from edge_models.edge.network.program import Program, arguments, shape
 from edge_models.edge.network.rewrites.rewrite import Rewrite
 
 aten = torch.ops.aten
 
 
-class NearestByBroadcast(nn.Module):
+class NearestByCopies(nn.Module):
     """Nearest neighbours by whole factors, (B, C, H, W) -> (B, C, r H, s W).
 
     before: pixel (y, x) of the result is pixel (y // r, x // s)
-    after:  channels last, products with constant ones that are spread over a new axis: over the s
-    copies of a pixel, then over the r copies of a row
+    after:  channels last, each pixel and then each row concatenated with itself
     """
 
-    across: Tensor
-    down: Tensor
-
-    def __init__(self, size: tuple[int, ...], factors: tuple[int, int]) -> None:
+    def __init__(self, factors: tuple[int, int]) -> None:
         super().__init__()
-        self.size, self.factors = size, factors
-        self.register_buffer("across", torch.ones(1, 1, factors[1], 1))
-        self.register_buffer("down", torch.ones(1, 1, factors[0], 1))
+        self.factors = factors
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, channels, height, width = self.size
-        rows, columns = self.factors
-        x = x.permute(0, 2, 3, 1)
-        if columns > 1:
-            x = x.reshape(batch, height * width, 1, channels) * self.across
-        if rows > 1:
-            x = x.reshape(batch, height, 1, columns * width * channels) * self.down
-        x = x.reshape(batch, rows * height, columns * width, channels)
-        return x.permute(0, 3, 1, 2)
+        return nearest(x.permute(0, 2, 3, 1), self.factors).permute(0, 3, 1, 2)
 
 
 class BilinearByMatrices(nn.Module):
@@ -96,7 +83,7 @@ def _nearest(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:
         return None
     if given["scale_factors"] is not None and tuple(given["scale_factors"]) != factors:
         return None
-    return NearestByBroadcast(size, factors)
+    return NearestByCopies(factors)
 
 
 def _bilinear(program: Program, node: fx.Node, _: Forms) -> nn.Module | None:

@@ -9,7 +9,7 @@ from edge_models.edge.folding import affine_of
 from edge_models.edge.forms.attention import AttentionBatched, AttentionByHeads
 from edge_models.edge.forms.layer_norm import LayerNormScaled
 from edge_models.edge.forms.tokens import ChannelTokens, RowTokens
-from edge_models.edge.forms.upsampling import UpsamplingBroadcast, UpsamplingOfColumns
+from edge_models.edge.forms.upsampling import UpsamplingByCopies, UpsamplingOfColumns
 
 ROWS = (2, 10, 24)  # (B, N, C)
 
@@ -73,6 +73,6 @@ def test_attention(generator: torch.Generator) -> None:
 def test_upsampling(stride: int, generator: torch.Generator) -> None:
     rows = torch.randn(2, 6, 24, generator=generator)
     affine = affine_of(nn.Linear(24, 5))
-    expected = UpsamplingBroadcast(affine, stride, (2, 3))(rows)
+    expected = UpsamplingByCopies(affine, stride, (2, 3))(rows)
     found = UpsamplingOfColumns(affine, stride, (2, 3))(columns(rows))
     torch.testing.assert_close(found, expected)

@@ -12,7 +12,7 @@ from edge_models.edge.forms.layer_norm import LayerNormByLinear, LayerNormNative
 from edge_models.edge.forms.softmax_mean import SoftmaxByPool, SoftmaxByReduction
 from edge_models.edge.forms.stem import ColumnPairs, StemByColumnPairs, StemNative
 from edge_models.edge.forms.tokens import RowTokens
-from edge_models.edge.forms.upsampling import UpsamplingBroadcast
+from edge_models.edge.forms.upsampling import UpsamplingByCopies
 from edge_models.spec import Size
 
 STEMS = [StemByColumnPairs, StemNative]
@@ -119,14 +119,14 @@ def test_upsampling(stride: int, size: Size, generator: torch.Generator) -> None
     tokens = torch.randn(2, size[0] * size[1], 8, generator=generator)
     grid = torch.relu(F.linear(tokens, weight, bias)).transpose(1, 2).unflatten(2, size)
     expected = F.interpolate(grid, scale_factor=float(stride), mode="nearest")
-    form = UpsamplingBroadcast(Affine(weight.double(), bias.double()), stride, size)
+    form = UpsamplingByCopies(Affine(weight.double(), bias.double()), stride, size)
     torch.testing.assert_close(form(tokens), expected)
 
 
 def test_upsampling_without_a_resize(generator: torch.Generator) -> None:
     affine = Affine(torch.randn(6, 8, generator=generator), torch.randn(6, generator=generator))
     tokens = torch.randn(1, 6, 8, generator=generator)
-    assert "upsample_nearest2d" not in operators(UpsamplingBroadcast(affine, 2, (2, 3)), tokens)
+    assert "upsample_nearest2d" not in operators(UpsamplingByCopies(affine, 2, (2, 3)), tokens)
 
 
 def test_row_tokens_follow_the_pixels_and_keep_the_class_token_first(
