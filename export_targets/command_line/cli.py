@@ -122,7 +122,7 @@ def build(
     crop: Crop = None,
     interpolation: Interpolation = None,
     resize: ResizeMode = None,
-    labels: Annotated[Path | None, typer.Option(help="A text file, one class a line.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="NAME or FOLDER<TAB>NAME a line.")] = None,
     heads: Annotated[str, typer.Option(help="mean or both; for models with two heads.")] = "mean",
     form: Annotated[str, typer.Option(help="edge, or published: the naive baseline.")] = "edge",
     seed: Seed = 0,
