@@ -76,7 +76,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
     golden, given = plan.inputs(pixels := plan.batches(images.golden))
-    halves = to_agree_on(plan, images.calibration, reporter)
+    halves = to_agree_on(plan, loaded.classes, labels, images.calibration, reporter)
 
     reference = one_output(plan.spec, loaded.module, request.heads)
     with reporter.stage("Reference logits"):

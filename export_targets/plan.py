@@ -17,9 +17,10 @@ from edge_models.own_network import own_spec
 from edge_models.reference.heads import HEADS
 from edge_models.registry import named
 from edge_models.spec import OUTPUT_KINDS, FloatRule, InputSpec, ModelSpec, Size
-from export_targets.artifact.folder import read_lines
 from export_targets.artifact.interface import InputSection, OutputSection, Resize, TensorSection
+from export_targets.artifact.label_file import read_classes
 from export_targets.artifact.manifest import Identity, artifact_name
+from export_targets.goal import Goal, goal_of
 from export_targets.preprocessing import input_size, preprocessing
 from export_targets.progress import Reporter
 from export_targets.request import FORMS, BuildRequest
@@ -44,7 +45,8 @@ class Plan:
     options: Mapping[str, str]
     name: str
     out: Path
-    found_float: tuple[str, ...] = ()  # modules that a search for agreement leaves float
+    goal: Goal | None = None  # of a search for what stays float
+    found_float: tuple[str, ...] = ()  # modules that it leaves float
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -57,7 +59,7 @@ class Plan:
         asked = tuple(
             FloatRule(path, "--keep-float", whole_path=True) for path in self.request.keep_float
         )
-        why = f"--agreement {self.request.agreement}"
+        why = self.goal.option if self.goal else ""
         found = tuple(FloatRule(path, why, whole_path=True) for path in self.found_float)
         return asked + found + self.target.rules(self.spec, self.recipe)
 
@@ -167,42 +169,14 @@ def resolve(request: BuildRequest) -> Plan:
             f"The recipe {recipe.name} needs images for calibration.",
             f"Give --calibration DIR, or say --calibration {SYNTHETIC}.",
         )
-    _check_agreement(request, spec, recipe)
+    goal = goal_of(request, spec, recipe)
     name = artifact_name(spec.name, target.name, recipe.name, size, request.batch, request.form)
     out = Path(request.out or Path("artifacts") / name)
     if out.is_symlink() or out.name in ("", ".."):
         out = Path(os.path.realpath(out))
     if not out.name:
         raise InputError(f"The folder {out} cannot be an artifact.", "Choose another --out.")
-    return Plan(request, spec, target, recipe, size, options, name, out)
-
-
-def _check_agreement(request: BuildRequest, spec: ModelSpec, recipe: Recipe) -> None:
-    if request.agreement is None:
-        if request.images is not None:
-            raise InputError(
-                "Images to agree on are of no use without an agreement.",
-                "Say --agreement A, or leave --images away.",
-            )
-        return
-    if not 0 < request.agreement <= 1:
-        raise InputError(
-            f"An agreement of {request.agreement:g} is no share of images.",
-            "Give a number up to 1, as --agreement 0.99.",
-        )
-    if not recipe.quantized:
-        raise InputError(
-            f"The recipe {recipe.name} has no INT8 to leave modules out of.",
-            "Leave --agreement away, or say --recipe int8.",
-        )
-    if spec.own and spec.own.kind == "tensors":
-        raise InputError(
-            f"{spec.name} gives tensors, not logits of classes.", "Leave --agreement away."
-        )
-    if request.images is None and not spec.digits:
-        raise InputError(
-            "An agreement is searched for on images.", "Give a folder of them: --images DIR."
-        )
+    return Plan(request, spec, target, recipe, size, options, name, out, goal)
 
 
 def _spec(request: BuildRequest, own: bool, given: InputSpec, size: Size) -> ModelSpec:
@@ -282,7 +256,9 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
 
 
 def read_labels(plan: Plan, classes: int) -> tuple[str, ...]:
-    """Class names: the request's file, else the model's own. Raises InputError for a wrong file."""
+    """Class names: the request's file, where a line may have the class's folder before its name,
+    else the model's own. Raises InputError for a wrong file.
+    """
     path = plan.request.labels
     if path is None:
         return plan.spec.labels if len(plan.spec.labels) == classes else ()
@@ -290,7 +266,8 @@ def read_labels(plan: Plan, classes: int) -> tuple[str, ...]:
         raise InputError(
             f"{plan.spec.name} gives tensors, not logits of classes.", "Leave --labels away."
         )
-    labels = read_lines(Path(path))
+    folders, names = read_classes(Path(path))
+    labels = names or folders
     if len(labels) != classes:
         raise InputError(
             f"The labels {path} have {len(labels)} lines, but the model has {classes} classes.",

@@ -45,7 +45,9 @@ class BuildRequest:
     output_kind: OutputKind | None = None  # of a network of one's own
     keep_float: tuple[str, ...] = ()  # modules by their paths, at INT8
     agreement: float | None = None  # of top-1 with FP32, that a search leaves modules float for
-    images: str | Path | None = None  # the folder to agree on
+    top1_drop: float | None = None  # or by how much top-1 on labelled images may fall
+    images: str | Path | None = None  # the folder to agree on, or of labelled images
+    class_order: str | None = None  # of its folders, where their names are no labels
     form: Form = "edge"
     seed: int = 0
     out: str | Path | None = None

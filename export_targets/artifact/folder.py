@@ -15,6 +15,7 @@ from torch import Tensor
 
 from edge_models.errors import InputError
 from edge_models.parity import ParityReport
+from export_targets.artifact.label_file import read_lines
 from export_targets.artifact.manifest import SCHEMA_VERSION, FileEntry, Manifest, to_json
 
 MANIFEST = "manifest.json"
@@ -194,18 +195,6 @@ def inside(folder: Path, relative: str) -> Path:
             "Do not use this artifact: it was tampered with.",
         )
     return path
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file. Raises InputError where it is none."""
-    try:
-        if not path.is_file():
-            raise ValueError("it is not a file")
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"The labels {path} cannot be read: {error}", "Give a text file in UTF-8."
-        ) from error
 
 
 def digest(path: Path) -> str:

@@ -15,6 +15,7 @@ from edge_models.own_network import FAMILY
 from export_targets.artifact.interface import InputSection, OutputSection, Section
 
 SCHEMA_VERSION = "1.0"
+GoalKind = Literal["agreement", "top1_drop"]
 
 
 class ModelSection(Section):
@@ -97,12 +98,28 @@ class GoldenSection(Section):
     source: str
 
 
-class AgreementSection(Section):
-    """An agreement that was ``asked`` for: the ``modules`` that a search on ``searched`` images
-    left float for it, and the share of ``judged`` other ones on which the saved file's top-1 is the
-    FP32 reference's, with its Wilson interval. ``int8_share`` is of the multiply-accumulates.
+class Top1Section(Section):
+    """By the labels of the judged images: the top-1 of the FP32 ``reference`` and of the saved
+    ``file``, how many images the reference alone has right (``lost``), with the Wilson interval of
+    their share, and how many the file alone (``gained``).
     """
 
+    reference: FiniteFloat
+    file: FiniteFloat
+    lost: int
+    gained: int
+    interval: tuple[FiniteFloat, FiniteFloat]
+
+
+class AgreementSection(Section):
+    """An agreement that was ``asked`` for, or, of the ``kind`` top1_drop, by how much top-1 might
+    fall: the ``modules`` that a search on ``searched`` images left float for it, and the share of
+    ``judged`` other ones on which the saved file's top-1 is the FP32 reference's, with its Wilson
+    interval. ``top1`` is there where top-1 was asked for. ``int8_share`` is of the
+    multiply-accumulates.
+    """
+
+    kind: GoalKind = "agreement"
     asked: FiniteFloat
     images: str
     searched: int
@@ -111,6 +128,7 @@ class AgreementSection(Section):
     interval: tuple[FiniteFloat, FiniteFloat]
     int8_share: FiniteFloat
     modules: tuple[str, ...]
+    top1: Top1Section | None = None
 
 
 class RecognizedModule(Section):

@@ -133,8 +133,13 @@ Agreement = Annotated[
     float | None,
     typer.Option(help="Leave modules float until so many images agree with FP32, as 0.99."),
 ]
+Top1Drop = Annotated[
+    float | None,
+    typer.Option("--top1-drop", help="Or until top-1 falls by so much at most, as 0.01."),
+]
 ImagesToAgreeOn = Annotated[
-    Path | None, typer.Option("--images", help="A folder of images for --agreement.")
+    Path | None,
+    typer.Option("--images", help="A folder for either, for --top1-drop one folder a class."),
 ]
 InputKind = Annotated[
     str | None, typer.Option("--input", help="Core ML: image (normalized inside) or tensor.")

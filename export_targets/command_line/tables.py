@@ -56,15 +56,21 @@ def build(result: "BuildResult") -> None:
 
 def agreement(found: "AgreementSection") -> None:
     """What was asked for, what was found, and what stays float for it."""
+    top1 = found.top1
+    interval = found.interval if top1 is None else top1.interval
+    figures = {"asked": f"{found.asked:g}", "agreement": f"{found.agreement:.3f}"}
+    if top1 is not None:
+        figures |= {"FP32 top-1": f"{top1.reference:.3f}", "file": f"{top1.file:.3f}"}
+        figures |= {"lost": str(top1.lost), "gained": str(top1.gained)}
     row = [
-        f"{found.asked:g}",
-        f"{found.agreement:.3f}",
-        _ends(found.interval),
+        *figures.values(),
+        _ends(interval),
         f"{found.judged} beside {found.searched} of the search: {found.images}",
         f"{found.int8_share:.1%}",
         ", ".join(found.modules) or ABSENT,
     ]
-    columns = ["asked", "agreement", "95 %", "images", "MACs in INT8", "in float"]
+    columns = [*figures, "95 %" if top1 is None else "95 % of lost"]
+    columns += ["images", "MACs in INT8", "in float"]
     _table("Agreement of the saved file with FP32", columns, [row])
 
 

@@ -47,13 +47,14 @@ class ModelEntry(Strict):
 
 class MatrixPlan(Strict):
     """Every model with every target and every recipe that the target can do; INT8 also with a
-    search for each of ``agreements``, on the images of ``agree_on``.
+    search for each of ``agreements`` and each of ``top1_drops``, on the images of ``agree_on``.
     """
 
     targets: tuple[str, ...]
     recipes: tuple[str, ...]
     models: tuple[ModelEntry, ...]
     agreements: tuple[float, ...] = ()
+    top1_drops: tuple[float, ...] = ()
     agree_on: str | None = None
     calibration: str | None = None
     images: str | None = None
@@ -94,12 +95,14 @@ def cells_of(plan: MatrixPlan, folder: Path) -> tuple[Cell, ...]:
 
 
 def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
-    asked = (None, *plan.agreements)
-    for entry, name, recipe, agreement in product(plan.models, plan.targets, plan.recipes, asked):
+    agreements = [("agreement", asked, f"-{asked:g}") for asked in plan.agreements]
+    drops = [("top1-drop", asked, f"-drop{asked:g}") for asked in plan.top1_drops]
+    goals = (None, *agreements, *drops)
+    for entry, name, recipe, goal in product(plan.models, plan.targets, plan.recipes, goals):
         target = target_named(name)
         if recipe not in recipes_of(target):
             continue
-        if agreement is not None and not recipe_named(recipe).quantized:
+        if goal is not None and not recipe_named(recipe).quantized:
             continue
         spec = model_spec(entry.name)
         side = max(map(int, entry.size.split("x"))) if entry.size else max(spec.input.size)
@@ -111,14 +114,12 @@ def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
             "labels": path(entry.labels),
             "calibration": _calibration(folder, entry.calibration or plan.calibration),
         }
-        if agreement is not None:
-            options |= {
-                "agreement": str(agreement),
-                "images": path(entry.agree_on or plan.agree_on),
-            }
-        budget = "" if agreement is None else f"-{agreement:g}"
+        suffix = ""
+        if goal is not None:
+            option, asked, suffix = goal
+            options |= {option: str(asked), "images": path(entry.agree_on or plan.agree_on)}
         yield Cell(
-            name=f"{entry.called or entry.name}-{name}-{recipe}{budget}",
+            name=f"{entry.called or entry.name}-{name}-{recipe}{suffix}",
             model=entry.name,
             target=name,
             recipe=recipe,

@@ -11,7 +11,6 @@ from edge_models.errors import InputError
 from edge_models.image_folder import path_at, spread
 from edge_models.image_reading import check_unreadable, reading_notes
 from edge_models.own_network import Network
-from edge_models.registry import named
 from export_targets.artifact.folder import Artifact, open_artifact
 from export_targets.progress import Reporter
 from export_targets.prove.accuracy import Accuracy, Judged, accuracies
@@ -19,7 +18,6 @@ from export_targets.prove.journal import journal_of
 from export_targets.prove.judge import Answer, Chunk, Judge, Task
 from export_targets.prove.judge_processes import judged_by_processes
 from export_targets.prove.labelled import (
-    CLASS_ORDERS,
     Classes,
     ClassMapping,
     LabelledImages,
@@ -147,8 +145,6 @@ def _listing(found: LabelledImages) -> dict[str, Any]:
 
 
 def _labelled(artifact: Artifact, choice: Choice) -> LabelledImages:
-    if choice.class_order is not None:
-        named(dict.fromkeys(CLASS_ORDERS), "order of classes", choice.class_order)
     check_classes(artifact.manifest)
     classes = artifact.manifest.model.classes
     return labelled_images(

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from edge_models.errors import InputError
 from edge_models.image_folder import ImageFolder, entries, is_hidden, list_images
-from export_targets.artifact.folder import read_lines
+from edge_models.registry import named
+from export_targets.artifact.label_file import read_classes
 
 ClassOrder = Literal["natural", "sorted"]
 CLASS_ORDERS: tuple[str, ...] = get_args(ClassOrder)
@@ -57,6 +58,8 @@ class Classes:
 
 def labelled_images(folder: Path, classes: Classes) -> LabelledImages:
     """The images of ``folder/<class>/``. Raises InputError where a folder's class is not known."""
+    if classes.order is not None:
+        named(dict.fromkeys(CLASS_ORDERS), "order of classes", classes.order)
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.", "Check the path.")
     children = entries(folder)
@@ -138,24 +141,21 @@ def _by_labels(
 
 def _keys_of_file(path: Path, classes: Classes) -> list[str]:
     """The folder name of each class: its line, or of FOLDER<TAB>NAME the first part."""
-    lines = read_lines(path)
-    if len(lines) != classes.count:
+    folders, names = read_classes(path)
+    if len(folders) != classes.count:
         raise InputError(
-            f"The labels {path} have {len(lines)} lines, but the model has {classes.count} "
+            f"The labels {path} have {len(folders)} lines, but the model has {classes.count} "
             "classes.",
             "One class a line, in the order of the model's logits.",
         )
-    parts = [line.split("\t") for line in lines]
-    if any(len(part) == 1 for part in parts):
-        return lines
-    for number, (part, label) in enumerate(zip(parts, classes.labels or (), strict=False), 1):
-        if _plain(part[1]) != _plain(label):
+    for number, (name, label) in enumerate(zip(names, classes.labels, strict=False), 1):
+        if _plain(name) != _plain(label):
             raise InputError(
-                f"Line {number} of the labels {path} names {part[1]!r}, but class {number - 1} of "
+                f"Line {number} of the labels {path} names {name!r}, but class {number - 1} of "
                 f"the artifact is {label!r}.",
                 "Write the lines in the order of the artifact's labels.txt.",
             )
-    return [part[0] for part in parts]
+    return folders
 
 
 def _by_order(folder: Path, names: Sequence[str], classes: Classes) -> ClassMapping:

@@ -1,6 +1,8 @@
 """``verify``: an artifact's digests, wholeness and every parity hop, from what is on disk."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -119,31 +121,48 @@ def folder_images(
     spec = artifact.manifest.input.spec
     batch = artifact.manifest.input.shape[0]
     most = max(MAX_IMAGES // batch, 1) * batch
-    crops, source = read_evenly(folder, most, batch, spec, strict, reporter)
+    paths = images_below(folder, reporter)
+    crops, source = read_evenly(folder, paths, most, batch, spec, strict, reporter)
     if not crops:
         raise InputError(
             f"The folder {folder} holds no images to verify on, or fewer than a batch.",
             "Give another.",
         )
-    return FolderImages(torch.stack(crops).unflatten(0, (-1, batch)), source)
+    return FolderImages(torch.stack([*crops.values()]).unflatten(0, (-1, batch)), source)
 
 
-def read_evenly(
-    folder: Path, most: int, batch: int, spec: InputSpec, strict: bool, reporter: Reporter
-) -> tuple[list[Tensor], str]:
-    """At most so many images, evenly over a folder, as crops in whole batches, uint8 (3, H, W)
-    each, and how many of how many they are. Raises InputError.
-    """
+def images_below(folder: Path, reporter: Reporter) -> Sequence[Path]:
+    """The image files below a folder; what is passed over is noted. Raises InputError."""
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.", "Check the path.")
     listed = list_images(folder)
-    chosen = spread(listed.paths, most)
+    reporter.notes(listed.notes(folder.name))
+    return listed.paths
+
+
+def read_evenly(
+    folder: Path,
+    paths: Sequence[Path],
+    most: int,
+    batch: int,
+    spec: InputSpec,
+    strict: bool,
+    reporter: Reporter,
+) -> tuple[dict[Path, Tensor], str]:
+    """At most so many of a folder's images, evenly over their order, as crops in whole batches,
+    uint8 (3, H, W) each, and how many of how many they are. Raises InputError.
+    """
+    chosen = spread(paths, most)
     reader = CropReader(folder, len(chosen), spec, spec.size, strict)
+    read = dict[Path, Tensor]()
     with reporter.steps("Images", len(chosen)) as advance:
-        crops = reader.read_all(chosen, advance)
-    reporter.notes((*listed.notes(folder.name), *reader.notes()))
-    crops = crops[: len(crops) // batch * batch]
-    source = f"{len(crops)} of the {len(listed.paths)} images of the folder {folder.name}"
+        for path in chosen:
+            if (crop := reader.read(path)) is not None:
+                read[path] = crop
+            advance()
+    reporter.notes(reader.notes())
+    crops = dict(islice(read.items(), len(read) // batch * batch))
+    source = f"{len(crops)} of the {len(paths)} images of the folder {folder.name}"
     if reader.unreadable:
         source += f", {len(reader.unreadable)} unreadable left out"
     return crops, source

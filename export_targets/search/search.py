@@ -1,13 +1,15 @@
-"""Which modules stay float so that a quantized network agrees with its float one, at least cost."""
+"""Which modules stay float so that a quantized network answers as its float one, at least cost."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from edge_models.parity import wilson_interval
 from export_targets.search.groups import holds, parts_of
+from export_targets.search.lost import lost
 from export_targets.search.sensitivity import Costs
 from export_targets.search.simulation import Simulation
 
@@ -16,28 +18,29 @@ MOST_TRIALS = 32
 
 @dataclass(frozen=True)
 class Trial:
-    """The network with some modules in float: of ``samples`` images so many are ``agreeing``.
+    """The network with some modules in float: of ``samples`` images so many are ``kept``.
     ``int8_share`` is of the multiply-accumulates; where it is nothing, nothing is ``reached``.
     """
 
     modules: tuple[str, ...]
     reached: bool
-    agreeing: int
+    kept: int
     samples: int
     int8_share: float
 
 
-def most_differing(samples: int, least: float) -> int:
-    """How many of the images may differ where a share of ``least`` is claimed for all: as many as
-    leave the lower end of the Wilson interval there, none of too few to say it.
+def most_lost(samples: int, least: float) -> int:
+    """How many of the images may be lost where a share of ``least`` is claimed to be kept of all:
+    as many as leave the lower end of the Wilson interval there, none of too few to say it.
     """
     allowed = (n for n in range(samples) if wilson_interval(samples - n, samples)[0] < least)
     return max(next(allowed, samples) - 1, 0)
 
 
 class Search:
-    """``inputs``: (samples, B, 3, H, W) of the images to agree on; ``least``: the agreement asked
-    for. ``say`` is told every trial.
+    """``inputs``: (samples, B, 3, H, W); ``least``: the share of their images that is to be kept.
+    With their ``classes`` (samples, B) only a right answer can be lost, else any. ``say`` is told
+    every trial.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class Search:
         inputs: Tensor,
         least: float,
         say: Callable[[str], None],
+        classes: Tensor | None = None,
     ) -> None:
         self.simulation, self.inputs, self.say = simulation, inputs, say
-        self.allowed = most_differing(len(inputs), least)
+        self.classes, self.batch = classes, inputs.shape[1]
+        self.allowed = most_lost(len(inputs) * self.batch, least)
         floating = simulation.left_out(lambda _: True)
-        self.expected = [simulation.answer(sample, floating).argmax(-1) for sample in inputs]
+        self.expected = torch.stack([simulation.answer(sample, floating) for sample in inputs])
         self.macs = sum(simulation.macs.values())
         self.trials = 0
 
@@ -97,20 +102,21 @@ class Search:
         return best
 
     def trial(self, modules: Sequence[str]) -> Trial:
-        """Run until too many images differ; without modules in float, all of them."""
+        """Run until too many images are lost; without modules in float, all of them."""
         left_out = self.simulation.left_out(partial(holds, modules))
-        differing = samples = 0
-        for sample, expected in zip(self.inputs, self.expected, strict=True):
-            answer = self.simulation.answer(sample, left_out).argmax(-1)
-            samples += 1
-            differing += bool((answer != expected).any())
-            if differing > self.allowed and modules:
+        missing = samples = 0
+        for index, sample in enumerate(self.inputs):
+            answer, one = self.simulation.answer(sample, left_out)[None], slice(index, index + 1)
+            classes = None if self.classes is None else self.classes[one]
+            samples += self.batch
+            missing += int(lost(self.expected[one], answer, self.batch, classes).sum())
+            if missing > self.allowed and modules:
                 break
         self.trials += 1
         held = sum(self.simulation.macs_in(lambda module: not holds(modules, module)))
-        reached = differing <= self.allowed and held > 0
-        tried = Trial(tuple(modules), reached, samples - differing, samples, held / self.macs)
-        self.say(described(tried))
+        reached = missing <= self.allowed and held > 0
+        tried = Trial(tuple(modules), reached, samples - missing, samples, held / self.macs)
+        self.say(described(tried, "agree" if self.classes is None else "lose no right answer"))
         return tried
 
     def cost(self, path: str) -> int:
@@ -118,11 +124,11 @@ class Search:
         return sum(self.simulation.macs_in(partial(holds, [path])))
 
 
-def described(trial: Trial) -> str:
-    """A line on a trial."""
+def described(trial: Trial, kept: str) -> str:
+    """A line on a trial; ``kept`` says what the images do that are."""
     wrong = ", too few" if trial.int8_share else ", but nothing is left in INT8"
     return (
         f"{len(trial.modules)} modules in float, {trial.int8_share:.1%} of the "
-        f"multiply-accumulates in INT8: {trial.agreeing} of {trial.samples} images agree"
+        f"multiply-accumulates in INT8: {trial.kept} of {trial.samples} images {kept}"
         + ("" if trial.reached else wrong)
     )

@@ -79,6 +79,11 @@ def test_an_agreement_is_a_cell_of_each_int8_recipe(plan: Path) -> None:
     options = found["june-vulkan-int8-0.995"].options
     assert options["agreement"] == "0.995"
     assert options["images"] == str(plan.parent / "photographs")
+    plan.write_text(f"top1_drops = [0.01]\n{head}{PLAN}", encoding="utf-8")
+    found = {cell.name: cell for cell in cells_of(read_plan(plan), plan.parent)}
+    options = found["june-vulkan-int8-drop0.01"].options
+    assert (options["top1-drop"], "agreement" in options) == ("0.01", False)
+    assert f"{SMALL}-vulkan-fp16-drop0.01" not in found
 
 
 def _vulkan() -> set[str]:

@@ -21,9 +21,9 @@ from export_targets.artifact.folder import (
     MANIFEST,
     Artifact,
     open_artifact,
-    read_lines,
     read_manifest,
 )
+from export_targets.artifact.label_file import read_lines
 from export_targets.artifact.manifest import Manifest
 from export_targets.command_line import cli, console, doctor
 from export_targets.command_line.arguments import size_in_pixels

@@ -3,24 +3,21 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
 import edgeform as api
-from export_targets import pipeline
 from export_targets.artifact.folder import open_artifact
 from export_targets.artifact.manifest import Manifest
 from export_targets.artifact.sensitivity import read_sensitivity
 from export_targets.pipeline import BuildResult
-from export_targets.plan import Plan, choose_images, resolve
+from export_targets.plan import choose_images, resolve
 from export_targets.progress import silent_reporter
 from export_targets.search.agreement import SENSITIVITY_SAMPLES
 from export_targets.search.images import to_agree_on
-from export_targets.target import Lowered
 from tests.conftest import SMALL, Built, Copied, EdgeformInProcess
 from tests.digit_images import write_digits
+from tests.export_targets.search.conftest import Planted
 from tests.faults import swap_channels
 
 pytestmark = pytest.mark.usefixtures("runner_here")
@@ -53,24 +50,16 @@ def test_a_build_agrees_as_asked_on_images_that_its_search_did_not_see(
     assert all(row.alone is None and row.macs > 0 for row in kept.modules)
 
 
-@pytest.mark.usefixtures("no_search_for_a_layer")
 def test_a_wrong_file_does_not_agree(
-    edgeform: EdgeformInProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    planted: Planted, edgeform: EdgeformInProcess, tmp_path: Path
 ) -> None:
-    lowered = pipeline._lowered
-
-    def broken(plan: Plan, program: torch.export.ExportedProgram, *rest: Any) -> Lowered:
-        module = program.module()
-        swap_channels(module)
-        return lowered(plan, torch.export.export(module, (torch.zeros(plan.shape),)), *rest)
-
+    planted(swap_channels)
     out = tmp_path / "out"
     options = ("--recipe", "int8", "--agreement", str(ASKED), "--out", str(out))
-    monkeypatch.setattr(pipeline, "_lowered", broken)
     ran = edgeform("build", SMALL, "--target", "xnnpack", *options)
     assert ran.code == 1
     assert "agreement: " in ran.err
-    assert "try --recipe int8_mixed" in ran.err
+    assert "ask for more than 0.97, or give more images, or try --recipe int8_mixed" in ran.err
     assert not out.exists()
 
 
@@ -100,18 +89,18 @@ def test_images_that_are_calibrated_on_are_left_out(tmp_path: Path) -> None:
     )
     plan = resolve(asked)
     calibration = choose_images(plan, silent_reporter()).calibration
-    halves = to_agree_on(plan, calibration, silent_reporter())
+    halves = to_agree_on(plan, 10, (), calibration, silent_reporter())
     assert calibration is not None
     assert halves is not None
     seen = {crop.numpy().tobytes() for crop in calibration.crops}
     for part in (halves.searched, halves.judged):
-        assert not seen & {sample.numpy().tobytes() for sample in part}
-    assert len(halves.searched) + len(halves.judged) < 1024
+        assert not seen & {sample.numpy().tobytes() for sample in part.pixels}
+    assert halves.searched.images + halves.judged.images < 1024
     few = replace(plan, request=replace(asked, images=tmp_path / "0"))
     for path in sorted((tmp_path / "0").iterdir())[20:]:
         path.unlink()
     with pytest.raises(api.InputError, match="too few to agree on"):
-        to_agree_on(few, None, silent_reporter())
+        to_agree_on(few, 10, (), None, silent_reporter())
 
 
 def test_sensitivity_of_an_artifact(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from edge_models.parity import wilson_interval
 from export_targets.artifact.interface import OutputSection
 from export_targets.search.groups import groups, holds, parts_of
-from export_targets.search.search import Search, Trial, most_differing
+from export_targets.search.search import Search, Trial, most_lost
 from export_targets.search.sensitivity import module_costs
 from export_targets.search.simulation import Simulation
 from export_targets.target import target_named
@@ -43,6 +43,18 @@ def test_it_finds_the_one_layer_that_int8_destroys() -> None:
     assert again == found
 
 
+def test_only_right_answers_can_be_lost() -> None:
+    """The layer is left in INT8 where FP32 has the images wrong, or INT8 is to have them right."""
+    network = OneDestroyed()
+    simulation = simulation_of(network)
+    costs = module_costs(simulation, groups(simulation.quantized), INPUTS, LOGITS, False, int)
+    answered = network(INPUTS.flatten(0, 1)).argmax(1, keepdim=True)
+    for classes, stays in ((answered, ("bad",)), ((answered + 1) % 10, ())):
+        found = Search(simulation, INPUTS, 0.85, lambda _: None, classes).run(costs)
+        assert found.modules == stays
+        assert found.reached
+
+
 def test_a_sound_network_keeps_nothing_in_float() -> None:
     network = OneDestroyed()
     with torch.no_grad():
@@ -68,7 +80,7 @@ def test_what_only_float_gives_is_not_reached() -> None:
 @pytest.mark.parametrize("samples", [10, 64, 380, 381, 500])
 @pytest.mark.parametrize("least", [0.85, 0.95, 0.99])
 def test_as_many_may_differ_as_the_interval_leaves(samples: int, least: float) -> None:
-    allowed = most_differing(samples, least)
+    allowed = most_lost(samples, least)
     assert wilson_interval(samples - allowed - 1, samples)[0] < least
     if allowed:
         assert wilson_interval(samples - allowed, samples)[0] >= least
