@@ -160,7 +160,7 @@ def test_doctor_runs_without(package: str) -> None:
 
 def test_a_command_that_needs_an_absent_package_points_to_doctor() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, "torch", "list"],
+        [sys.executable, "-c", WITHOUT, "torch", "verify", "nowhere"],
         capture_output=True,
         text=True,
         check=False,
