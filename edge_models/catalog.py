@@ -1,10 +1,10 @@
-"""The catalog of models: every ``SPECS`` of every module in ``edge_models/reference``."""
+"""The catalog of models: every ``SPECS`` of every module in ``edge_models/specs``."""
 
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from edge_models import reference
+from edge_models import specs
 from edge_models.registry import collect, named
 from edge_models.spec import ModelSpec
 
@@ -12,7 +12,7 @@ from edge_models.spec import ModelSpec
 @cache
 def model_specs() -> dict[str, ModelSpec]:
     """Every published model by its name."""
-    return collect(reference, "SPECS")
+    return collect(specs, "SPECS")
 
 
 def model_spec(name: str) -> ModelSpec:

@@ -9,26 +9,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from torch import Tensor
 
+from edge_models.gate import Gate
+
 IDENTICAL_DB = 200.0  # the SQNR reported for equal tensors; float32 reaches about 150 otherwise
 # Of the outputs' energy: what float32's rounding alone can make of equal answers.
 ROUNDING_SHARE = 1e-12
 NORMAL_QUANTILE = 1.959964  # 95 % of a normal distribution lie within so many deviations
 DO_NOT_TELL = "these inputs do not tell"
 Outputs = Tensor | Sequence[Tensor]
-
-
-class Gate(BaseModel):
-    """What a hop must reach: signal-to-quantization-noise ratio in dB, agreement in [0, 1].
-
-    An agreement of 1 asks it of every sample; less is a claim about all images, and holds where the
-    lower end of the share's Wilson interval reaches it, or every sample agrees: of few samples that
-    is all they can say. It is judged only where a constant answer would not reach it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    min_sqnr_db: FiniteFloat
-    min_top1_agreement: FiniteFloat
 
 
 class TensorParity(BaseModel):

@@ -4,22 +4,19 @@ They are the parity inputs of models for which nobody gave images, and never cal
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from edge_models.images import read_image
+from edge_models.scikit_learn import data_file
 
 SMALLEST_SHARE = 0.35  # of the photograph's shorter side that a view covers
 
 
 def photographs() -> list[Image.Image]:
     """The two photographs of scikit-learn: a temple and a flower, 640 x 427 pixels."""
-    import sklearn.datasets
-
-    folder = Path(sklearn.datasets.__path__[0]) / "images"
-    return [read_image(folder / name) for name in ("china.jpg", "flower.jpg")]
+    return [read_image(data_file(f"images/{name}.jpg")) for name in ("china", "flower")]
 
 
 def views(images: Sequence[Image.Image], count: int, seed: int = 0) -> list[Image.Image]:

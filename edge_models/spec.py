@@ -1,11 +1,12 @@
-"""ModelSpec: what the product knows of one published model, as data."""
+"""ModelSpec: what the product knows of one published model, as data. See ``specs/`` for each."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 Shape = tuple[int, ...]
 Size = tuple[int, int]  # (height, width)
@@ -56,7 +57,7 @@ class FloatRule:
     the names of the recipes that the rule is for, empty for all.
     """
 
-    module: type[nn.Module] | str
+    module: "type[nn.Module] | str"
     why: str
     recipes: tuple[str, ...] = ()
     whole_path: bool = False
@@ -115,7 +116,7 @@ class ModelSpec:
 
     name: str
     family: str
-    build: Callable[..., nn.Module]
+    build: Callable[..., "nn.Module"]
     config: Mapping[str, Any]
     read_config: Callable[[Mapping[str, Shape]], dict[str, Any]]
     published_key: Callable[[str], str] = _same_key

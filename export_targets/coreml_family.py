@@ -1,49 +1,64 @@
 """What the Core ML targets share: forms for the Neural Engine, their quantizer, their gates."""
 
-from edge_models.edge.forms import (
-    Forms,
-    attention,
-    average_pool,
-    group_norm,
-    layer_norm,
-    local_convolution,
-    softmax_mean,
-    stem,
-    tokens,
-    upsampling,
-)
-from edge_models.parity import Gate
+from typing import TYPE_CHECKING
+
+from edge_models.gate import Gate
 from edge_models.spec import FloatRule
 from export_targets.target import Gates
 
-# tests/export_targets/coreml_inventory.txt counts the operators of these forms and of plain ones.
-FORMS = Forms(
-    stem=stem.StemNative,
-    softmax_mean=softmax_mean.SoftmaxByReduction,
-    padded_average_pool=average_pool.AveragePoolNative,
-    average_pool=average_pool.AveragePoolNative,
-    layer_norm=layer_norm.LayerNormScaled,
-    tokens=tokens.ChannelTokens,
-    attention=attention.AttentionByHeads,
-    upsampling=upsampling.UpsamplingOfColumns,
-    # a Conformer doubles its class token in each block: in a trained one to 65,967, beyond float16
-    residual_scale=2.0**-6,
-    # its native form has tensors of six axes; Core ML has five
-    local_convolution=local_convolution.LocalConvolutionInFloat16,
-    group_norm=group_norm.GroupNormScaled,
-    rewritten=frozenset(("group_norm", "instance_norm")),  # theirs squares in float16
-)
+if TYPE_CHECKING:
+    from edge_models.edge.forms import Forms
 
-FLOAT_RULES = (
-    FloatRule(
-        group_norm.GroupNormScaled,
-        "a group norm's statistics, squares among them, need more than 8 bits",
-    ),
-    FloatRule(
-        local_convolution.TapNormScaled,
-        "a group norm's statistics, squares among them, need more than 8 bits",
-    ),
-)
+
+def forms() -> "Forms":
+    """How the Neural Engine wants the operations written."""
+    from edge_models.edge.forms import (
+        Forms,
+        attention,
+        average_pool,
+        group_norm,
+        layer_norm,
+        local_convolution,
+        softmax_mean,
+        stem,
+        tokens,
+        upsampling,
+    )
+
+    # tests/export_targets/coreml_inventory.txt counts their operators and those of plain forms
+    return Forms(
+        stem=stem.StemNative,
+        softmax_mean=softmax_mean.SoftmaxByReduction,
+        padded_average_pool=average_pool.AveragePoolNative,
+        average_pool=average_pool.AveragePoolNative,
+        layer_norm=layer_norm.LayerNormScaled,
+        tokens=tokens.ChannelTokens,
+        attention=attention.AttentionByHeads,
+        upsampling=upsampling.UpsamplingOfColumns,
+        # a Conformer doubles its class token in each block: in a trained one to 65,967, beyond
+        # float16
+        residual_scale=2.0**-6,
+        # its native form has tensors of six axes; Core ML has five
+        local_convolution=local_convolution.LocalConvolutionInFloat16,
+        group_norm=group_norm.GroupNormScaled,
+        rewritten=frozenset(("group_norm", "instance_norm")),  # theirs squares in float16
+    )
+
+
+def float_rules() -> tuple[FloatRule, ...]:
+    """What stays float at INT8."""
+    from edge_models.edge.forms import group_norm, local_convolution
+
+    return (
+        FloatRule(
+            group_norm.GroupNormScaled,
+            "a group norm's statistics, squares among them, need more than 8 bits",
+        ),
+        FloatRule(
+            local_convolution.TapNormScaled,
+            "a group norm's statistics, squares among them, need more than 8 bits",
+        ),
+    )
 
 
 INT8_OPERATORS = "convolutions and linears; what they give stays float16"

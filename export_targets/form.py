@@ -35,7 +35,7 @@ def in_form(
     Raises InputError for a module that is to stay float and is not there, and for a network of
     one's own that does not export.
     """
-    request, forms, heads = plan.request, plan.target.forms, plan.request.heads
+    request, forms, heads = plan.request, plan.target.forms(), plan.request.heads
     recognized: tuple[Recognized, ...] | None = None
     with reporter.stage("Edge form"):
         module = reference
@@ -54,7 +54,7 @@ def _own_form(
     plan: Plan, network: nn.Module, x: Tensor
 ) -> tuple[nn.Module, tuple[Recognized, ...]]:
     try:
-        return network_edge_form(network, plan.size, plan.request.batch, plan.target.forms)
+        return network_edge_form(network, plan.size, plan.request.batch, plan.target.forms())
     except InputError:
         raise
     except Exception:  # where torch.export stumbles, it says so in the network's own words

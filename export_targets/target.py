@@ -1,6 +1,6 @@
 """Target: one runtime format, as data and a few functions. See ``targets/`` for each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -8,20 +8,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from edge_models.edge.forms import Forms
 from edge_models.errors import InputError
-from edge_models.parity import Gate
+from edge_models.gate import Gate
 from edge_models.registry import collect, named
 from edge_models.spec import FloatRule, InputSpec, ModelSpec
 from export_targets import targets
-from export_targets.artifact.manifest import Delegation, FloatModule
 from quantize.recipe import Recipe, all_recipes
 
 if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.export import ExportedProgram
     from torchao.quantization.pt2e.quantizer import Quantizer
+
+    from edge_models.edge.forms import Forms
+    from export_targets.artifact.manifest import Delegation, FloatModule
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class Lowered:
     about the file, a line each, and the modules that the lowering left float.
     """
 
-    delegation: Delegation
+    delegation: "Delegation"
     operators: tuple[DelegatedOperator, ...]
-    weights: Mapping[str, Tensor] = field(default_factory=dict)
+    weights: Mapping[str, "Tensor"] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    float_modules: tuple[FloatModule, ...] = ()
+    float_modules: tuple["FloatModule", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,15 @@ class Lowering:
 class Target:
     """One runtime format.
 
-    ``file`` is the model's name in the artifact. ``gates`` has an entry for each recipe that the
-    target can do. ``lowering`` names the module in ``export_targets/lowering`` with this target's
-    ``quantizer``, ``lower`` and ``inspect``: it imports the compilers, and is imported when one of
-    them is called. ``runner`` names the runner that verifies the saved file, ``other_runners``
-    those with another arithmetic, by the names that gates ask for; ``packages`` the backends that
-    lowering imports; ``options`` what else can be chosen: the values of each option by its name,
-    the default first; ``excluded`` which of them (recipe, option, value) do not go together;
-    ``int8_operators`` says what INT8 is for here.
+    ``file`` is the model's name in the artifact. ``forms()`` and ``float_rules()`` name classes of
+    the edge models: functions, so that the catalog of targets needs no torch. ``gates`` has an
+    entry for each recipe that the target can do. ``lowering`` names the module in
+    ``export_targets/lowering`` with this target's ``quantizer``, ``lower`` and ``inspect``: it
+    imports the compilers, and is imported when one of them is called. ``runner`` names the runner
+    that verifies the saved file, ``other_runners`` those with another arithmetic, by the names that
+    gates ask for; ``packages`` the backends that lowering imports; ``options`` what else can be
+    chosen: the values of each option by its name, the default first; ``excluded`` which of them
+    (recipe, option, value) do not go together; ``int8_operators`` says what INT8 is for here.
     """
 
     name: str
@@ -107,8 +108,8 @@ class Target:
     file: str
     runner: str
     default_recipe: str
-    forms: Forms
-    float_rules: tuple[FloatRule, ...]
+    forms: Callable[[], "Forms"]
+    float_rules: Callable[[], tuple[FloatRule, ...]]
     gates: Mapping[str, Gates]
     lowering: str
     packages: tuple[str, ...] = ("executorch",)
@@ -127,9 +128,7 @@ class Target:
         quantizer: Quantizer = self._compiler().quantizer(recipe, rules)
         return quantizer
 
-    def lower(
-        self, program: torch.export.ExportedProgram, lowering: Lowering, path: Path
-    ) -> Lowered:
+    def lower(self, program: "ExportedProgram", lowering: Lowering, path: Path) -> Lowered:
         """Write the model file at ``path`` and say what was delegated."""
         lowered: Lowered = self._compiler().lower(program, lowering, path)
         return lowered
@@ -172,7 +171,7 @@ class Target:
 
     def rules(self, spec: ModelSpec, recipe: Recipe) -> tuple[FloatRule, ...]:
         """What stays float in a model with a recipe: this target's rules and the model's."""
-        rules = self.float_rules + spec.float_rules
+        rules = self.float_rules() + spec.float_rules
         return tuple(rule for rule in rules if not rule.recipes or recipe.name in rule.recipes)
 
 

@@ -24,6 +24,8 @@ result = edgeform.build(edgeform.BuildRequest("digits_cotnet_simple", "xnnpack",
                                               out=sys.argv[1]))
 assert gc.isenabled() and signal.getsignal(signal.SIGINT) == before[1]
 assert logging.getLogger().level == before[3]
+unused = {"coremltools", "sklearn", "matplotlib", "typer"} & set(sys.modules)
+assert not unused, unused
 print(result.folder)
 """
 

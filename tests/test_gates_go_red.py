@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from edge_models.parity import Gate, HopSpec, ParityReport
+from edge_models.gate import Gate
+from edge_models.parity import HopSpec, ParityReport
 from export_targets.artifact.manifest import Delegation, Manifest, Undelegated
 from export_targets.prove import hops
 from export_targets.prove.hops import OWN_RUNNER, device_hop, hop_specs, judge

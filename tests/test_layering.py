@@ -67,6 +67,7 @@ HEAVY = ("executorch", "coremltools")  # imported inside the functions that need
 COMPILERS = "export_targets/lowering"  # ... but in the room that is itself imported when used
 SIBLINGS = (
     "edge_models/reference",
+    "edge_models/specs",
     "edge_models/edge",
     "quantize/recipes",
     "export_targets/targets",

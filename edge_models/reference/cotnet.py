@@ -4,14 +4,12 @@ Trunk and key names follow torchvision's and timm's ResNet (``conv1``, ``bn1``, 
 ``fc``); the CoT layer stands at ``conv2`` of a bottleneck, as in JDAI-CV/CoTNet.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from edge_models.reference.cot_layer import CoTLayer
-from edge_models.spec import DIGITS_INPUT, DIGITS_LABELS, ModelSpec, Shape
 
 EXPANSION = 4
 
@@ -88,37 +86,3 @@ class CoTNet(nn.Module):
         for stage in self.stages():
             x = stage(x)
         return self.fc(torch.flatten(self.avgpool(x), 1))
-
-
-def read_config(shapes: Mapping[str, Shape]) -> dict[str, Any]:
-    """Constructor arguments that the tensors' shapes tell: classes and groups."""
-    config = {}
-    head = shapes.get("fc.weight", ())
-    if len(head) == 2:
-        config["num_classes"] = head[0]
-    key = shapes.get("layer1.0.conv2.key_embed.0.weight", ())
-    if len(key) == 4 and key[1] > 0:
-        config["groups"] = key[0] // key[1]  # weight: (dim, dim / groups, k, k)
-    return config
-
-
-SPECS = (
-    ModelSpec(
-        name="cotnet50_simple",
-        family="cotnet",
-        build=CoTNet,
-        config={"layers": (3, 4, 6, 3), "width": 64, "groups": 1, "num_classes": 1000},
-        read_config=read_config,
-    ),
-    ModelSpec(
-        name="digits_cotnet_simple",
-        family="cotnet",
-        build=CoTNet,
-        config={"layers": (2, 1, 1, 1), "width": 12, "groups": 1, "num_classes": 10},
-        read_config=read_config,
-        input=DIGITS_INPUT,
-        labels=DIGITS_LABELS,
-        embedded="digits_cotnet_simple.safetensors",
-        digits=True,
-    ),
-)

@@ -4,16 +4,14 @@ Source: Li et al., "Contextual Transformer Networks for Visual Recognition" (arX
 JDAI-CV/CoTNet. Trunk and key names follow timm's ResNet; the layer stands at ``conv2``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from edge_models.reference.official_cot_layer import OfficialCoTLayer
 from edge_models.reference.split_attention import BlurPool, SplitAttention
-from edge_models.spec import DIGITS_INPUT, DIGITS_LABELS, ModelSpec, Shape
 
 EXPANSION = 4
 
@@ -218,41 +216,3 @@ def _mixed_block(blur: bool, in_channels: int, planes: int, stage: int, index: i
         )
     layer = SplitAttention(planes, stride=2 if strided and not blur else 1)
     return Bottleneck(in_channels, out_channels, layer, downsample, None, blurred)
-
-
-def read_config(shapes: Mapping[str, Shape]) -> dict[str, Any]:
-    """Constructor arguments that the tensors' shapes tell: classes."""
-    head = shapes.get("fc.weight", ())
-    return {"num_classes": head[0]} if len(head) == 2 else {}
-
-
-def _spec(name: str, build: Callable[..., Classifier], **config: Any) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        family="official_cotnet",
-        build=build,
-        config={**config, "width": 64, "num_classes": 1000},
-        read_config=read_config,
-    )
-
-
-SPECS = (
-    _spec("cotnet50", OfficialCoTNet, layers=(3, 4, 6, 3), next=False),
-    _spec("cotnet101", OfficialCoTNet, layers=(3, 4, 23, 3), next=False),
-    _spec("cotnext50_2x48d", OfficialCoTNet, layers=(3, 4, 6, 3), next=True),
-    _spec("cotnext101_2x48d", OfficialCoTNet, layers=(3, 4, 23, 3), next=True),
-    _spec("se_cotnetd_50", SECoTNetD, layers=(3, 4, 6, 3), stem_width=32, blur=False),
-    _spec("se_cotnetd_101", SECoTNetD, layers=(3, 4, 23, 3), stem_width=64, blur=False),
-    _spec("se_cotnetd_152", SECoTNetD, layers=(3, 8, 36, 3), stem_width=64, blur=True),
-    ModelSpec(
-        name="digits_cotnet",
-        family="official_cotnet",
-        build=OfficialCoTNet,
-        config={"layers": (1, 1, 1, 1), "width": 16, "next": False, "num_classes": 10},
-        read_config=read_config,
-        input=DIGITS_INPUT,
-        labels=DIGITS_LABELS,
-        embedded="digits_cotnet.safetensors",
-        digits=True,
-    ),
-)

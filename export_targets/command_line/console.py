@@ -102,15 +102,11 @@ def _explained(error: Exception) -> tuple[str, str]:
 
 def _quiet_libraries() -> None:
     """Hide other libraries' chatter; ``--debug`` shows it."""
-    from export_targets.command_line.doctor import outside_tested_range
-
     # of executorch's Core ML compiler, which sets its logger's level by it when it is imported
     os.environ.setdefault("ET_COREML_LOG_LEVEL", "ERROR")
     warnings.simplefilter("ignore")
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
-    for line in outside_tested_range():
-        print(f"warning: {line}", file=sys.stderr)
 
 
 def judged(problems: tuple[str, ...]) -> int:
@@ -140,9 +136,11 @@ def print_result(document: Any, as_json: bool, table: Callable[[], None]) -> Non
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """While open, Ctrl-C ends the program where it stands: nothing is written yet, and an exception
-    inside a library that is being loaded would abort the process.
+    """For the import of what a command needs: a warning for each library of a version that was not
+    tested. While open, Ctrl-C ends the program where it stands: nothing is written yet, and an
+    exception inside a library that is being loaded would abort the process.
     """
+    from export_targets.command_line.doctor import outside_tested_range
 
     def leave(*_: object) -> None:
         _complain("Interrupted.", "Nothing was replaced.", "--json" in sys.argv)
@@ -152,6 +150,8 @@ def loading() -> Iterator[None]:
 
     before = signal.signal(signal.SIGINT, leave)
     try:
+        for line in outside_tested_range():
+            print(f"warning: {line}", file=sys.stderr)
         yield
     finally:
         signal.signal(signal.SIGINT, before)

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from edge_models.parity import Gate, Hop, HopSpec, ParityReport, compare, skip
+from edge_models.gate import Gate
+from edge_models.parity import Hop, HopSpec, ParityReport, compare, skip
 from export_targets.artifact.manifest import Delegation, Manifest
 from export_targets.prove.outputs import by_output
 from export_targets.target import target_named

@@ -91,7 +91,7 @@ def edge(artifact: Artifact, source: Reference) -> nn.Module | None:
     if manifest.form != "edge":
         return one_output(source.spec, module, heads)
     batch, _, height, width = manifest.input.shape
-    forms = target_named(manifest.target.name).forms
+    forms = target_named(manifest.target.name).forms()
     if manifest.own:
         return network_edge_form(module, (height, width), batch, forms)[0]
     return edge_form(source.spec, module, (height, width), batch, heads, forms)

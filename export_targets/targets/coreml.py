@@ -1,13 +1,13 @@
 """Core ML: an ``.mlpackage`` with an ML program, for the Neural Engine first."""
 
 from export_targets.coreml_family import (
-    FLOAT_RULES,
-    FORMS,
     FP16_GATES,
     FP32_GATES,
     INT8_GATES,
     INT8_OPERATORS,
     WEIGHTS_GATES,
+    float_rules,
+    forms,
 )
 from export_targets.target import Target
 
@@ -17,8 +17,8 @@ TARGET = Target(
     file="model.mlpackage",
     runner="interpreter",
     default_recipe="fp16",
-    forms=FORMS,
-    float_rules=FLOAT_RULES,
+    forms=forms,
+    float_rules=float_rules,
     gates={
         "fp32": FP32_GATES,
         "fp16": FP16_GATES,

@@ -1,11 +1,11 @@
 """ExecuTorch with Core ML: a ``.pte`` whose one delegate is a Core ML program."""
 
 from export_targets.coreml_family import (
-    FLOAT_RULES,
-    FORMS,
     FP16_GATES,
     INT8_GATES,
     INT8_OPERATORS,
+    float_rules,
+    forms,
 )
 from export_targets.target import Target
 
@@ -15,8 +15,8 @@ TARGET = Target(
     file="model.pte",
     runner="interpreter",
     default_recipe="fp16",
-    forms=FORMS,
-    float_rules=FLOAT_RULES,
+    forms=forms,
+    float_rules=float_rules,
     gates={"fp16": FP16_GATES, "int8": INT8_GATES},
     lowering="coreml.delegate",
     int8_operators=INT8_OPERATORS,

@@ -1,72 +1,86 @@
 """ExecuTorch with Vulkan: a ``.pte`` for the phone's GPU, one delegate."""
 
-from edge_models.edge.forms import (
-    Forms,
-    attention,
-    average_pool,
-    blur_pool,
-    group_norm,
-    layer_norm,
-    local_convolution,
-    residual,
-    softmax_mean,
-    stem,
-    tokens,
-    upsampling,
-)
-from edge_models.edge.official_cot_layer import ContextMix
-from edge_models.parity import Gate
+from typing import TYPE_CHECKING
+
+from edge_models.gate import Gate
 from edge_models.spec import FloatRule
 from export_targets.target import Gates, Target
 
-FORMS = Forms(
-    stem=stem.StemNative,
-    softmax_mean=softmax_mean.SoftmaxByReduction,
-    padded_average_pool=average_pool.AveragePoolNative,
-    average_pool=average_pool.AveragePoolNative,
-    blur_pool=blur_pool.BlurPoolByMeans,
-    layer_norm=layer_norm.LayerNormNative,
-    tokens=tokens.MatrixTokens,
-    attention=attention.AttentionOfMatrices,
-    upsampling=upsampling.UpsamplingOfMatrix,
-    residual=residual.GatheredSum,
-    # a Conformer doubles its class token in each block: in a trained one to 75,813, beyond float16.
-    # It begins near 0.02: with a smaller scale much of it would be subnormal there
-    residual_scale=2.0**-4,
-    local_convolution=local_convolution.LocalConvolutionInFloat16,
-    group_norm=group_norm.GroupNormScaled,
-    rewritten=frozenset(
-        (
-            *("batch_norm", "layer_norm", "group_norm", "instance_norm"),
-            "grouped_convolution",
-            *("split", "unbind", "select", "squeeze", "expand", "roll", "linear"),
-            *("mean_of_several_axes", "sum", "max", "scaled_dot_product_attention"),
-            *("avg_pool2d", "max_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
-            *("upsample_bilinear2d", "pixel_shuffle", "pixel_unshuffle"),
-            *("hardswish", "hardsigmoid", "tanh", "mish", "leaky_relu", "prelu", "elu"),
-        )
-    ),
-)
+if TYPE_CHECKING:
+    from edge_models.edge.forms import Forms
 
-FLOAT_RULES = (
-    FloatRule(
-        group_norm.GroupNormScaled,
-        "a group norm's statistics, squares among them, need more than 8 bits",
-    ),
-    FloatRule(
-        local_convolution.TapNormScaled,
-        "a group norm's statistics, squares among them, need more than 8 bits",
-    ),
-    FloatRule(
-        local_convolution.SharedWeights,
-        "it copies a tap's weights to their channels; in 8 bits each of nine a layer would be "
-        "quantized and read back around hardly any work",
-    ),
-    FloatRule(
-        local_convolution.TapSum, "its products are float: rounding each of its sums costs 2 dB"
-    ),
-    FloatRule(ContextMix, "a float product before a rounded sum costs 1 dB"),
-)
+
+def forms() -> "Forms":
+    """How the GPU wants the operations written."""
+    from edge_models.edge.forms import (
+        Forms,
+        attention,
+        average_pool,
+        blur_pool,
+        group_norm,
+        layer_norm,
+        local_convolution,
+        residual,
+        softmax_mean,
+        stem,
+        tokens,
+        upsampling,
+    )
+
+    return Forms(
+        stem=stem.StemNative,
+        softmax_mean=softmax_mean.SoftmaxByReduction,
+        padded_average_pool=average_pool.AveragePoolNative,
+        average_pool=average_pool.AveragePoolNative,
+        blur_pool=blur_pool.BlurPoolByMeans,
+        layer_norm=layer_norm.LayerNormNative,
+        tokens=tokens.MatrixTokens,
+        attention=attention.AttentionOfMatrices,
+        upsampling=upsampling.UpsamplingOfMatrix,
+        residual=residual.GatheredSum,
+        # a Conformer doubles its class token in each block: in a trained one to 75,813, beyond
+        # float16. It begins near 0.02: with a smaller scale much of it would be subnormal there
+        residual_scale=2.0**-4,
+        local_convolution=local_convolution.LocalConvolutionInFloat16,
+        group_norm=group_norm.GroupNormScaled,
+        rewritten=frozenset(
+            (
+                *("batch_norm", "layer_norm", "group_norm", "instance_norm"),
+                "grouped_convolution",
+                *("split", "unbind", "select", "squeeze", "expand", "roll", "linear"),
+                *("mean_of_several_axes", "sum", "max", "scaled_dot_product_attention"),
+                *("avg_pool2d", "max_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
+                *("upsample_bilinear2d", "pixel_shuffle", "pixel_unshuffle"),
+                *("hardswish", "hardsigmoid", "tanh", "mish", "leaky_relu", "prelu", "elu"),
+            )
+        ),
+    )
+
+
+def float_rules() -> tuple[FloatRule, ...]:
+    """What stays float at INT8."""
+    from edge_models.edge.forms import group_norm, local_convolution
+    from edge_models.edge.official_cot_layer import ContextMix
+
+    return (
+        FloatRule(
+            group_norm.GroupNormScaled,
+            "a group norm's statistics, squares among them, need more than 8 bits",
+        ),
+        FloatRule(
+            local_convolution.TapNormScaled,
+            "a group norm's statistics, squares among them, need more than 8 bits",
+        ),
+        FloatRule(
+            local_convolution.SharedWeights,
+            "it copies a tap's weights to their channels; in 8 bits each of nine a layer would be "
+            "quantized and read back around hardly any work",
+        ),
+        FloatRule(
+            local_convolution.TapSum, "its products are float: rounding each of its sums costs 2 dB"
+        ),
+        FloatRule(ContextMix, "a float product before a rounded sum costs 1 dB"),
+    )
 
 
 # Each gate stands below what was measured (docs/measurements.md) and above what a fault gives.
@@ -105,8 +119,8 @@ TARGET = Target(
     file="model.pte",
     runner="interpreter",
     default_recipe="fp16",
-    forms=FORMS,
-    float_rules=FLOAT_RULES,
+    forms=forms,
+    float_rules=float_rules,
     gates={"fp32": FP32_GATES, "fp16": FP16_GATES, "int8": INT8_GATES},
     lowering="vulkan",
     other_runners=ROUNDINGS,

@@ -1,77 +1,91 @@
 """ExecuTorch with XNNPACK: a ``.pte`` for the CPU, one delegate."""
 
-from edge_models.edge.forms import (
-    Forms,
-    attention,
-    average_pool,
-    group_norm,
-    layer_norm,
-    local_convolution,
-    softmax_mean,
-    stem,
-    tokens,
-    upsampling,
-)
-from edge_models.edge.network.rewrites import reductions
-from edge_models.edge.official_cot_layer import ContextMeans, ContextMix
-from edge_models.parity import Gate
+from typing import TYPE_CHECKING
+
+from edge_models.gate import Gate
 from edge_models.spec import FloatRule
 from export_targets.target import Gates, Target
 
-# Chosen by measurement on CoTNet-50 and Conformer-S; docs/measurements.md has the table.
-FORMS = Forms(
-    stem=stem.StemByColumnPairs,
-    softmax_mean=softmax_mean.SoftmaxByPool,
-    padded_average_pool=average_pool.AveragePoolDepthwise,
-    average_pool=average_pool.AveragePoolDepthwise,
-    layer_norm=layer_norm.LayerNormByLinear,
-    tokens=tokens.RowTokens,
-    attention=attention.AttentionBatched,
-    upsampling=upsampling.UpsamplingByCopies,
-    local_convolution=local_convolution.LocalConvolutionBySlices,
-    group_norm=group_norm.GroupNormByMeans,
-    rewritten=frozenset(
-        (
-            *("split", "unbind", "select", "squeeze", "expand", "strided_slice", "roll"),
-            *("mean", "sum", "amax", "max", "softmax", "scaled_dot_product_attention"),
-            *("avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d"),
-            *("layer_norm", "group_norm", "instance_norm", "stem"),
-            *("hardsigmoid", "mish", "softplus", "elu", "gelu"),
-        )
-    ),
-)
+if TYPE_CHECKING:
+    from edge_models.edge.forms import Forms
 
-FLOAT_RULES = (
-    FloatRule(
-        reductions.MeanOfLast,
-        "a mean over an axis is mostly a norm's, whose statistics do not survive INT8",
-    ),
-    FloatRule(reductions.MeanOfChannels, "as MeanOfLast"),
-    FloatRule(
-        group_norm.GroupNormByMeans,
-        "a group norm's statistics, squares among them, need more than 8 bits",
-    ),
-    FloatRule(
-        layer_norm.LayerNormByLinear,
-        "the statistics of a layer norm do not survive INT8: agreement on a trained Conformer "
-        "falls from 97 to 54 %",
-    ),
-    FloatRule(
-        local_convolution.TapNorm,
-        "a group norm's statistics, squares among them, need more than 8 bits",
-    ),
-    FloatRule(
-        local_convolution.TapSum,
-        "nine rounded products and eight rounded sums cost 6 dB in a layer, and time: float "
-        "products are faster",
-    ),
-    FloatRule(
-        ContextMeans,
-        "on the scale of a map its mean has a few steps, and it decides how much "
-        "of either context is taken",
-    ),
-    FloatRule(ContextMix, "a rounded product before a rounded sum costs 3 dB in a layer"),
-)
+
+def forms() -> "Forms":
+    """How the CPU wants the operations written."""
+    from edge_models.edge.forms import (
+        Forms,
+        attention,
+        average_pool,
+        group_norm,
+        layer_norm,
+        local_convolution,
+        softmax_mean,
+        stem,
+        tokens,
+        upsampling,
+    )
+
+    # Chosen by measurement on CoTNet-50 and Conformer-S; docs/measurements.md has the table.
+    return Forms(
+        stem=stem.StemByColumnPairs,
+        softmax_mean=softmax_mean.SoftmaxByPool,
+        padded_average_pool=average_pool.AveragePoolDepthwise,
+        average_pool=average_pool.AveragePoolDepthwise,
+        layer_norm=layer_norm.LayerNormByLinear,
+        tokens=tokens.RowTokens,
+        attention=attention.AttentionBatched,
+        upsampling=upsampling.UpsamplingByCopies,
+        local_convolution=local_convolution.LocalConvolutionBySlices,
+        group_norm=group_norm.GroupNormByMeans,
+        rewritten=frozenset(
+            (
+                *("split", "unbind", "select", "squeeze", "expand", "strided_slice", "roll"),
+                *("mean", "sum", "amax", "max", "softmax", "scaled_dot_product_attention"),
+                *("avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample_nearest2d"),
+                *("layer_norm", "group_norm", "instance_norm", "stem"),
+                *("hardsigmoid", "mish", "softplus", "elu", "gelu"),
+            )
+        ),
+    )
+
+
+def float_rules() -> tuple[FloatRule, ...]:
+    """What stays float at INT8."""
+    from edge_models.edge.forms import group_norm, layer_norm, local_convolution
+    from edge_models.edge.network.rewrites import reductions
+    from edge_models.edge.official_cot_layer import ContextMeans, ContextMix
+
+    return (
+        FloatRule(
+            reductions.MeanOfLast,
+            "a mean over an axis is mostly a norm's, whose statistics do not survive INT8",
+        ),
+        FloatRule(reductions.MeanOfChannels, "as MeanOfLast"),
+        FloatRule(
+            group_norm.GroupNormByMeans,
+            "a group norm's statistics, squares among them, need more than 8 bits",
+        ),
+        FloatRule(
+            layer_norm.LayerNormByLinear,
+            "the statistics of a layer norm do not survive INT8: agreement on a trained Conformer "
+            "falls from 97 to 54 %",
+        ),
+        FloatRule(
+            local_convolution.TapNorm,
+            "a group norm's statistics, squares among them, need more than 8 bits",
+        ),
+        FloatRule(
+            local_convolution.TapSum,
+            "nine rounded products and eight rounded sums cost 6 dB in a layer, and time: float "
+            "products are faster",
+        ),
+        FloatRule(
+            ContextMeans,
+            "on the scale of a map its mean has a few steps, and it decides how much "
+            "of either context is taken",
+        ),
+        FloatRule(ContextMix, "a rounded product before a rounded sum costs 3 dB in a layer"),
+    )
 
 
 # Each gate stands below what was measured (docs/measurements.md) and above what a fault gives.
@@ -97,8 +111,8 @@ TARGET = Target(
     file="model.pte",
     runner="host",
     default_recipe="int8",
-    forms=FORMS,
-    float_rules=FLOAT_RULES,
+    forms=forms,
+    float_rules=float_rules,
     gates={"fp32": FP32_GATES, "int8": INT8_GATES, "int8_mixed": INT8_GATES},
     lowering="xnnpack",
     int8_operators="convolutions, linears, products of attention, and sums and concatenations of "

@@ -76,7 +76,7 @@ def _row(
 ) -> Row:
     spec = model_spec(model)
     source = trained.model(model).module
-    module = edge_form(spec, source, trained.SIZE, 1, "mean", target.forms)
+    module = edge_form(spec, source, trained.SIZE, 1, "mean", target.forms())
     graph_db, some = None, _spread(len(inputs), ON_GRAPH)
     lowered = fp32[some]
     if recipe.quantized:

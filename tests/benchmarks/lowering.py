@@ -88,7 +88,7 @@ def run() -> Result:
 def quantized(subject: Subject) -> torch.export.ExportedProgram:
     """The program that a build lowers. Calibrated on a few images: its graph is the same."""
     plan, loaded = resolve(subject.request), subject.loaded()
-    heads, forms = plan.request.heads, plan.target.forms
+    heads, forms = plan.request.heads, plan.target.forms()
     module = edge_form(plan.spec, loaded.module, plan.size, 1, heads, forms)
     images = subject.calibration_inputs()[:IMAGES, 0]
     return lowerable(module, plan.spec, plan.target, plan.recipe, images)

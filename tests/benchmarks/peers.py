@@ -22,7 +22,12 @@ from tests.benchmarks.subject import Subject
 PACKAGES = ("onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
 SHAPED_BY = tuple(
     Path(name)
-    for name in ("edge_models/reference", "edge_models/images.py", "tests/benchmarks/peers.py")
+    for name in (
+        "edge_models/reference",
+        "edge_models/specs",
+        "edge_models/images.py",
+        "tests/benchmarks/peers.py",
+    )
 )
 INPUT = "input"
 

@@ -43,5 +43,5 @@ def edge_program(
     """
     spec = model_spec(model)
     loaded = load_reference(spec, None, 0)
-    module = edge_form(spec, loaded.module, spec.input.size, 1, "mean", target.forms)
+    module = edge_form(spec, loaded.module, spec.input.size, 1, "mean", target.forms())
     return lowerable(module, spec, target, recipe, images)

@@ -83,7 +83,7 @@ def saved_files(target: str, lowering: Callable[[Recipe], Lowering]) -> Iterator
     """Every recipe of a target, lowered one after the other."""
     chosen, spec = target_named(target), model_spec(trained.CONFORMER)
     source = trained.model().module
-    module = edge_form(spec, source, trained.SIZE, 1, "mean", chosen.forms)
+    module = edge_form(spec, source, trained.SIZE, 1, "mean", chosen.forms())
     calibration = trained.photographs("calibration")[0][:CALIBRATION]
     for name in recipes_of(chosen):
         recipe = recipe_named(name)

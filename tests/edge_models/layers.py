@@ -14,7 +14,7 @@ from export_targets.targets import xnnpack
 
 FORMS = {
     "default": Forms(),
-    "xnnpack": xnnpack.FORMS,
+    "xnnpack": xnnpack.forms(),
     "means": Forms(softmax_mean=SoftmaxByPool, average_pool=AveragePoolDepthwise),
 }
 

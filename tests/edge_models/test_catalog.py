@@ -7,8 +7,8 @@ import pytest
 from edge_models.catalog import embedded_weights, model_spec, model_specs
 from edge_models.edge import edge_form
 from edge_models.errors import InputError
-from edge_models.reference import conformer, cotnet
 from edge_models.spec import ModelSpec
+from edge_models.specs import conformer, cotnet
 from tests.edge_models.layers import FORMS, made_model
 
 SPECS = model_specs().values()
@@ -35,7 +35,7 @@ def test_an_unknown_name_lists_the_models() -> None:
 def test_two_models_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     twin = replace(cotnet.SPECS[0], name=conformer.SPECS[0].name)
     monkeypatch.setattr(cotnet, "SPECS", (*cotnet.SPECS, twin))
-    with pytest.raises(ValueError, match=rf"reference are named {twin.name}"):
+    with pytest.raises(ValueError, match=rf"specs are named {twin.name}"):
         model_specs.__wrapped__()
 
 

@@ -9,8 +9,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from edge_models.gate import Gate
 from edge_models.parity import (
-    Gate,
     Hop,
     HopSpec,
     ParityReport,

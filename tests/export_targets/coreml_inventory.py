@@ -42,7 +42,7 @@ def inventory(model: str, forms: Forms) -> dict[str, int]:
 
 def section(model: str) -> str:
     """One model's inventory as text: the target's forms beside the plain ones."""
-    ours, plain = inventory(model, target_named("coreml").forms), inventory(model, PLAIN)
+    ours, plain = inventory(model, target_named("coreml").forms()), inventory(model, PLAIN)
     names = sorted(
         {*ours, *plain}, key=lambda name: (-max(ours.get(name, 0), plain.get(name, 0)), name)
     )

@@ -135,7 +135,7 @@ class Matrix:
         assert bool(manifest.float_modules) == recipe_named(manifest.recipe).quantized
         for module in manifest.float_modules:
             target = target_named(manifest.target.name)
-            named = {rule.name for rule in target.float_rules}
+            named = {rule.name for rule in target.float_rules()}
             named |= {rule.name for rule in model_spec(manifest.model.name).float_rules}
             assert module.rule.partition(":")[0] in {target.name, *named}
             assert target.int8_operators or module.rule.partition(":")[0] != target.name

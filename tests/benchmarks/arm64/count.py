@@ -103,7 +103,7 @@ def edge_macs(model: Path) -> int | None:
     manifest = artifact.read_manifest(model.parent)
     spec, (batch, _, *size) = model_spec(manifest.model.name), manifest.input.shape
     loaded = load_reference(spec, model.parent / artifact.REFERENCE)
-    forms = target_named(manifest.target.name).forms
+    forms = target_named(manifest.target.name).forms()
     edge = edge_form(spec, loaded.module, (size[0], size[1]), batch, manifest.output.heads, forms)
     return count_macs(edge, torch.zeros(*manifest.input.shape))
 

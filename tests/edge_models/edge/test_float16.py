@@ -37,7 +37,7 @@ def scaled_weights(model: nn.Module) -> Iterator[str]:
             weight.copy_(kept)
 
 
-@pytest.mark.parametrize("forms", [vulkan.FORMS, neural_engine.FORMS], ids=["vulkan", "coreml"])
+@pytest.mark.parametrize("forms", [vulkan.forms(), neural_engine.forms()], ids=["vulkan", "coreml"])
 @torch.no_grad()
 def test_nothing_overflows_with_any_weight_scaled_up(forms: Forms, images: Tensor) -> None:
     spec = model_spec("digits_cotnet")

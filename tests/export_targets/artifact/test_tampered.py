@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from edge_models.edge import edge_form
-from edge_models.parity import Gate
+from edge_models.gate import Gate
 from export_targets.progress import silent_reporter
 from export_targets.prove import programs, verify
 from export_targets.target import Gates, Target, all_targets

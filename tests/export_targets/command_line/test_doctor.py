@@ -79,9 +79,16 @@ def test_doctor_names_an_absent_package(
     assert (absent["found"], absent["ok"]) == ("absent", False)
     assert absent["remedy"] == "pip install 'abacus>=3'"
     assert not old["ok"]
-    assert "warning: torch" in ran.err
     assert all(row["build"].startswith("no:") for row in ran.document["abilities"])
     assert all(row["verify"] == "no" for row in ran.document["abilities"])
+
+
+def test_a_command_warns_of_a_library_of_another_version(
+    monkeypatch: pytest.MonkeyPatch, edgeform: EdgeformInProcess
+) -> None:
+    monkeypatch.setattr(doctor, "requires", lambda _: ["torch>=999"])
+    assert "warning: torch" in edgeform("verify", "nowhere").err
+    assert "warning" not in edgeform("list").err
 
 
 @pytest.mark.parametrize("version", ["not a version", "", None, "1.0.dev0+local", KeyError])
@@ -160,7 +167,7 @@ def test_doctor_runs_without(package: str) -> None:
 
 def test_a_command_that_needs_an_absent_package_points_to_doctor() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, "torch", "list"],
+        [sys.executable, "-c", WITHOUT, "torch", "verify", "nowhere"],
         capture_output=True,
         text=True,
         check=False,

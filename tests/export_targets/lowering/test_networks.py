@@ -50,7 +50,7 @@ class InEdgeForm(NamedTuple):
 
 def in_edge_form(name: str, target: str) -> InEdgeForm:
     network, size = NETWORKS[name]()
-    forms = all_targets()[target].forms
+    forms = all_targets()[target].forms()
     edge, recognized = network_edge_form(network, size, 1, forms)
     images = torch.randn(SAMPLES, 1, 3, *size, generator=torch.Generator().manual_seed(6))
     return InEdgeForm(network, edge, recognized, images)
@@ -69,7 +69,7 @@ def lowered(edge: nn.Module, x: Tensor, target: str, recipe: str, folder: Path) 
     chosen, numbers = all_targets()[target], all_recipes()[recipe]
     program = torch.export.export(edge, (x,))
     if numbers.quantized:
-        quantizer = chosen.quantizer(numbers, chosen.float_rules)
+        quantizer = chosen.quantizer(numbers, chosen.float_rules())
         changed = quantize(program.module(), quantizer, iter([x]), lambda: None)
         program = torch.export.export(changed, (x,))
     options = {name: values[0] for name, values in chosen.options.items()}
@@ -120,7 +120,7 @@ class WithOdd(nn.Module):
 
 
 def test_what_falls_out_is_named_by_the_network_s_own_module(tmp_path: Path) -> None:
-    edge, found = network_edge_form(WithOdd().eval(), (8, 8), 1, all_targets()["xnnpack"].forms)
+    edge, found = network_edge_form(WithOdd().eval(), (8, 8), 1, all_targets()["xnnpack"].forms())
     assert found == ()
     result = lowered(edge, torch.randn(1, 3, 8, 8), "xnnpack", "fp32", tmp_path)
     (fallen,) = result.delegation.fallen
@@ -142,8 +142,8 @@ class WithMean(nn.Module):
 
 def test_a_mean_stays_float_at_int8() -> None:
     target, x = all_targets()["xnnpack"], torch.randn(1, 3, 8, 8)
-    edge, _ = network_edge_form(WithMean().eval(), (8, 8), 1, target.forms)
-    quantizer = target.quantizer(all_recipes()["int8"], target.float_rules)
+    edge, _ = network_edge_form(WithMean().eval(), (8, 8), 1, target.forms())
+    quantizer = target.quantizer(all_recipes()["int8"], target.float_rules())
     program = torch.export.export(edge, (x,)).module()
     graph = quantize(program, quantizer, iter([x]), lambda: None)
     convolutions = [node for node in graph.graph.nodes if operator_name(node) == "conv2d"]

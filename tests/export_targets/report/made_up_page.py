@@ -7,7 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from edge_models.parity import Gate, Hop, ParityReport
+from edge_models.gate import Gate
+from edge_models.parity import Hop, ParityReport
 from export_targets.artifact.folder import LABELS, MANIFEST, read_manifest, write_parity
 from export_targets.artifact.latency_folder import add_report, model_digest
 from export_targets.artifact.latency_report import LatencyReport, OperatorTable

@@ -20,7 +20,7 @@ from export_targets.interpret.vk.graph import TensorValue
 from export_targets.interpret.vk.read import read_delegate
 from export_targets.lowering.vulkan.faults import FAULTS
 from export_targets.target import Lowering
-from export_targets.targets.vulkan import FORMS, TARGET
+from export_targets.targets.vulkan import TARGET, forms
 from quantize.recipe import recipe_named
 from tests.conftest import Built, EdgeformInProcess
 from tests.export_targets.interpret.test_vulkan_operators import lowered
@@ -158,7 +158,7 @@ class Tokens(nn.Module):
 
 @pytest.mark.parametrize(
     ("norm", "status"),
-    [(FORMS.layer_norm, "passed"), (LayerNormByLinear, "failed")],
+    [(forms().layer_norm, "passed"), (LayerNormByLinear, "failed")],
 )
 def test_a_layer_norm_that_overflows_float16_does_not_pass(
     norm: type[nn.Module], status: str, tmp_path: Path
@@ -223,6 +223,6 @@ def test_the_mean_of_a_published_models_heads_is_an_operator_that_is_taken(tmp_p
 
 def test_a_blur_pool_is_taken_and_computes_what_the_reference_does(tmp_path: Path) -> None:
     x, source = torch.randn(1, 4, 8, 6), BlurPool(4)
-    edge = FORMS.blur_pool(source.weight).eval()
+    edge = forms().blur_pool(source.weight).eval()
     (found,) = execute(lowered(edge, (x,), tmp_path / "model.pte"), [x])
     torch.testing.assert_close(found, source(x))

@@ -19,7 +19,7 @@ from export_targets.lowering.graph import lies_in, operator_name
 from export_targets.lowering.xnnpack import inspect, lower, quantizer
 from export_targets.runners import host
 from export_targets.target import Lowering
-from export_targets.targets.xnnpack import FLOAT_RULES, FORMS
+from export_targets.targets.xnnpack import float_rules, forms
 from quantize.pt2e import quantize
 from quantize.recipe import recipe_named
 from tests.edge_models.layers import made
@@ -46,11 +46,11 @@ def test_pairs_of_columns_keep_the_scale_of_the_image() -> None:
 def layer() -> fx.GraphModule:
     """A quantized CoT layer of the official family."""
     generator = torch.Generator().manual_seed(0)
-    edge = OfficialCoTLayer(made(ReferenceCoTLayer, dim=32), torch.ones(32), FORMS).eval()
+    edge = OfficialCoTLayer(made(ReferenceCoTLayer, dim=32), torch.ones(32), forms()).eval()
     images = torch.randn(2, 1, 32, 6, 8, generator=generator)
     graph = torch.export.export(edge, (images[0],)).module()
     assert isinstance(graph, fx.GraphModule)
-    return quantize(graph, quantizer(recipe_named("int8"), FLOAT_RULES), images, lambda: None)
+    return quantize(graph, quantizer(recipe_named("int8"), float_rules()), images, lambda: None)
 
 
 def scales(nodes: Iterable[object]) -> set[object]:
@@ -82,7 +82,7 @@ OF_A_COT_LAYER = {"TapNorm", "TapSum", "ContextMeans", "ContextMix"}
 
 @pytest.mark.parametrize(
     "rule",
-    [rule for rule in FLOAT_RULES if rule.name in OF_A_COT_LAYER],
+    [rule for rule in float_rules() if rule.name in OF_A_COT_LAYER],
     ids=lambda rule: rule.name,
 )
 def test_what_decides_a_cot_layer_stays_float(layer: fx.GraphModule, rule: FloatRule) -> None:
@@ -161,7 +161,7 @@ def test_a_cot_layer_as_published_runs_in_int8(tmp_path: Path) -> None:
     graph = exported(published, images[0]).module()
     assert isinstance(graph, fx.GraphModule)
     assert not [*calls(graph, "im2col")]
-    quantized = quantize(graph, quantizer(recipe, FLOAT_RULES), images, lambda: None)
+    quantized = quantize(graph, quantizer(recipe, float_rules()), images, lambda: None)
     path = tmp_path / "model.pte"
     program = torch.export.export(quantized, (images[0],))
     lower(program, Lowering(recipe, InputSpec(), {}, (), {}), path)

@@ -11,13 +11,13 @@ from edge_models.edge import Forms
 from edge_models.edge.network import network_edge_form
 from edge_models.parity import measure
 from edge_models.reference import conformer_blocks as reference
-from export_targets.coreml_family import FORMS as COREML
+from export_targets import coreml_family
 from export_targets.targets import vulkan
 from tests.edge_models.edge.network import foreign_conformer as foreign
 from tests.edge_models.layers import FORMS, made
 
 SIZE = (32, 48)
-TRIED = {**FORMS, "vulkan": vulkan.FORMS, "coreml": COREML}
+TRIED = {**FORMS, "vulkan": vulkan.forms(), "coreml": coreml_family.forms()}
 CHANNELS, DIM, HEADS = 16, 24, 3
 
 

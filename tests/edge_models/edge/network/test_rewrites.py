@@ -352,7 +352,7 @@ def test_every_rewrite_is_tried() -> None:
 
 @pytest.mark.parametrize("target", all_targets())
 def test_a_target_names_rewrites_that_there_are(target: str) -> None:
-    assert all_targets()[target].forms.rewritten <= all_rewrites().keys()
+    assert all_targets()[target].forms().rewritten <= all_rewrites().keys()
 
 
 def test_large_groups_in_float16_do_not_overflow() -> None:

@@ -11,13 +11,13 @@ from edge_models.edge import Conformer, Forms
 from edge_models.edge.network import Recognized, network_edge_form
 from edge_models.parity import measure
 from edge_models.reference import Conformer as Reference
-from export_targets.coreml_family import FORMS as COREML
+from export_targets import coreml_family
 from export_targets.targets import vulkan, xnnpack
 from tests.edge_models.edge.network.foreign_conformer import Coupled, MapOfNothing
 from tests.edge_models.layers import made, made_model, settled
 
 SIZE = (64, 96)
-FORMS = {"xnnpack": xnnpack.FORMS, "vulkan": vulkan.FORMS, "coreml": COREML}
+FORMS = {"xnnpack": xnnpack.forms(), "vulkan": vulkan.forms(), "coreml": coreml_family.forms()}
 
 
 class Detector(nn.Module):
@@ -82,7 +82,7 @@ NETWORKS: dict[str, Any] = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_it_returns(name: str) -> None:
     network = settled(NETWORKS[name](), SIZE)
-    edge, found = network_edge_form(network, SIZE, 1, vulkan.FORMS)
+    edge, found = network_edge_form(network, SIZE, 1, vulkan.forms())
     assert said(found) == [("", "Conformer")]
     assert least(network, edge) >= 100
 
@@ -91,7 +91,7 @@ def test_a_map_that_no_stage_has_leaves_the_stages_alone() -> None:
     network = settled(
         made(Detector, backbone=made(MapOfNothing, after=(2, 3)), channels=(16, 32)), SIZE
     )
-    edge, found = network_edge_form(network, SIZE, 1, xnnpack.FORMS)
+    edge, found = network_edge_form(network, SIZE, 1, xnnpack.forms())
     kinds = dict(said(found))
     assert kinds["backbone.stages.0"] == kinds["backbone.stages.2"] == "ConvTransBlock"
     assert kinds["backbone.first_rows"] == "Block"
@@ -102,7 +102,7 @@ def test_a_map_that_no_stage_has_leaves_the_stages_alone() -> None:
 def test_features_of_the_edge_form_are_the_reference_s() -> None:
     reference = made_model("digits_conformer")
     assert isinstance(reference, Reference)
-    edge = Conformer(reference, SIZE, 1, "mean", vulkan.FORMS).eval()
+    edge = Conformer(reference, SIZE, 1, "mean", vulkan.forms()).eval()
     with torch.no_grad():
         pairs = [(reference.features(x), edge.features(x)) for x in images()]
     assert len(pairs[0][0]) == len(pairs[0][1]) == 4
