@@ -52,11 +52,10 @@ void refuse_emulation([[maybe_unused]] bool timed) {
 #ifdef __aarch64__
   // The file is the host's own; a kernel for ARM64 always names an implementer.
   if (!fact("/proc/cpuinfo", "CPU implementer").empty()) return;
-  constexpr unsigned long kI8mm = 1ul << 13, kSme = 1ul << 23;  // bits of AT_HWCAP2
-  if (getauxval(AT_HWCAP2) & (kI8mm | kSme)) {
-    throw InputError(
-        "The emulated processor has i8mm or SME, whose kernels qemu 7.2 computes wrongly.",
-        "Name another: QEMU_CPU=cortex-a76.");
+  constexpr unsigned long kSme = 1ul << 23;  // a bit of AT_HWCAP2
+  if (getauxval(AT_HWCAP2) & kSme) {
+    throw InputError("The emulated processor has SME, whose kernels qemu 7.2 computes wrongly.",
+                     "Leave it out: QEMU_CPU=max,sme=off.");
   }
   if (timed) {
     throw InputError("This is an emulated processor: its times say nothing of a real one.",

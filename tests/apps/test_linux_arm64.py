@@ -58,6 +58,8 @@ def test_an_emulated_processor_gives_no_times_and_the_wrong_one_nothing(
     ):
         done = emulated(cpu, arm_binary, command, folder)
         assert (done.returncode, why in done.stderr) == (2, True), done.stderr
+    today = emulated(linux.I8MM_CPU, arm_binary, "selftest", folder)
+    assert today.returncode == 0, today.stderr
     monkeypatch.setenv(linux.CPU, linux.WRONG_CPU)
     wrong = edgeform("verify", folder, "--runner", ARM)
     assert (wrong.code, "computes wrongly" in wrong.err) == (2, True)

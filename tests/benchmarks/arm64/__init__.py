@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from export_targets.runners.linux import DEFAULT_CPU, I8MM_CPU
 from tests.benchmarks.arm64 import program
 from tests.benchmarks.arm64.count import count, document, table
 from tests.benchmarks.result import RESULTS, Result, Skipped
@@ -25,5 +26,5 @@ def run_files(models: Sequence[Path], name: str = "arm64-files") -> Result | Ski
     if reason := program.absent():
         return Skipped(name, reason)
     built = program.build(RESULTS / "arm64")
-    counts = [count(built, model) for model in models]
+    counts = [count(built, model, cpu) for model in models for cpu in (DEFAULT_CPU, I8MM_CPU)]
     return Result(name, table(counts), document(counts))

@@ -17,7 +17,7 @@ from edge_models.edge import edge_form
 from edge_models.parity import IDENTICAL_DB, measure
 from export_targets.artifact import folder as artifact
 from export_targets.runner import runner_named
-from export_targets.runners.linux import CPU, DEFAULT_CPU, SYSROOT
+from export_targets.runners.linux import CPU, SYSROOT
 from export_targets.target import target_named
 from export_targets.write_artifact import count_macs
 from tests.benchmarks.arm64.blocks import Block, difference, hottest, mnemonics, parse, total
@@ -42,7 +42,7 @@ class HotBlock:
 
 @dataclass(frozen=True)
 class Count:
-    """One inference of a file.
+    """One inference of a file on an emulated processor, ``cpu``.
 
     ``macs`` are multiply-accumulates of the model's edge form, whichever form the file has; None
     for a file outside an artifact. ``sqnr_db`` and ``identical``: the ARM64 logits against the host
@@ -50,6 +50,7 @@ class Count:
     """
 
     model: str
+    cpu: str
     instructions: int
     dot: int
     fmla: int
@@ -59,13 +60,13 @@ class Count:
     hottest: list[HotBlock]
 
 
-def count(program: Program, model: Path) -> Count:
+def count(program: Program, model: Path, cpu: str) -> Count:
     """One inference: what a run of two executes beyond a run of one."""
     inputs = golden_input(model)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs.numpy().astype("<f4").tofile(folder / "input.f32")
-        once, twice = (_run(program, model, folder, times) for times in (1, 2))
+        once, twice = (_run(program, model, cpu, folder, times) for times in (1, 2))
         logits = torch.from_numpy(np.fromfile(folder / "logits.f32", dtype="<f4"))
     executions = difference(parse(twice), parse(once))
     host = runner_named("host", "xnnpack").run(model, inputs[None], lambda: None).flatten()
@@ -73,6 +74,7 @@ def count(program: Program, model: Path) -> Count:
     instructions = total(executions)
     return Count(
         model=str(model),
+        cpu=cpu,
         instructions=instructions,
         dot=total(executions, "dot"),
         fmla=total(executions, "fmla"),
@@ -111,17 +113,18 @@ def edge_macs(model: Path) -> int | None:
 def table(counts: list[Count]) -> str:
     """The counts as Markdown, with the hottest blocks of each file below."""
     lines = [
-        f"Instructions of one inference under qemu-user as {DEFAULT_CPU}. Limit: "
-        f"multiply-accumulates of the edge form / {DOT_PRODUCTS}.",
+        "Instructions of one inference under qemu-user. Limit: multiply-accumulates of the edge "
+        f"form / {DOT_PRODUCTS}, those of an SDOT; an SMMLA has twice as many.",
         "",
-        "| file | G instructions | limit | dot products | FMLA | other | logits against x86-64 |",
-        "|---|---|---|---|---|---|---|",
+        "| file | processor | G instructions | limit | dot products | FMLA | other "
+        "| logits against x86-64 |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [_row(item) for item in counts]
     for item in counts:
         lines += [
             "",
-            f"`{item.model}`: the hottest blocks",
+            f"`{item.model}` on {item.cpu}: the hottest blocks",
             "",
             "| share | place | executions | instructions in it | of these |",
             "|---|---|---|---|---|",
@@ -136,7 +139,7 @@ def table(counts: list[Count]) -> str:
 
 def document(counts: list[Count]) -> dict[str, Any]:
     """The counts for JSON."""
-    return {"cpu": DEFAULT_CPU, "counts": [asdict(item) for item in counts]}
+    return {"counts": [asdict(item) for item in counts]}
 
 
 def _row(item: Count) -> str:
@@ -144,16 +147,16 @@ def _row(item: Count) -> str:
     dot, fmla = item.dot / item.instructions, item.fmla / item.instructions
     logits = "identical" if item.identical else f"{item.sqnr_db:.1f} dB"
     return (
-        f"| {item.model} | {item.instructions / 1e9:.3f} | {limit} | {dot:.1%} | {fmla:.1%} "
-        f"| {1 - dot - fmla:.1%} | {logits} |"
+        f"| {item.model} | {item.cpu} | {item.instructions / 1e9:.3f} | {limit} | {dot:.1%} "
+        f"| {fmla:.1%} | {1 - dot - fmla:.1%} | {logits} |"
     )
 
 
-def _run(program: Program, model: Path, folder: Path, times: int) -> str:
+def _run(program: Program, model: Path, cpu: str, folder: Path, times: int) -> str:
     command = ["taskset", "-c", "0", "qemu-aarch64", "-plugin", str(program.plugin.absolute())]
     command += ["-L", SYSROOT, str(program.inference), str(model)]
     command += [str(folder / "input.f32"), str(folder / "logits.f32"), str(times)]
-    environment = {**os.environ, CPU: DEFAULT_CPU}
+    environment = {**os.environ, CPU: cpu}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         written = [line for line in done.stderr.splitlines() if not line.startswith("block\t")]

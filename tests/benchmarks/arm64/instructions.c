@@ -45,7 +45,8 @@ static struct block *blocks;
 
 static bool is_dot(uint32_t word) {
   return (word & 0x9FE0FC00) == 0x0E809400     /* SDOT, UDOT (vector) */
-         || (word & 0x9FC0F400) == 0x0F80E000; /* SDOT, UDOT (by element) */
+         || (word & 0x9FC0F400) == 0x0F80E000  /* SDOT, UDOT (by element) */
+         || (word & 0xDFE0FC00) == 0x4E80A400; /* SMMLA, UMMLA */
 }
 
 static bool is_fmla(uint32_t word) {
