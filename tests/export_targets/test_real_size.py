@@ -10,10 +10,6 @@ from export_targets.progress import silent_reporter
 from export_targets.request import BuildRequest
 from tests.photographs import write_calibration
 
-# What every INT8 hop of random weights for XNNPACK must reach, in dB: measured 14.2 and 19.5 on the
-# 16 views, where a constant answer has 0. A build's gates are of trained weights (20 dB, 60 % of
-# the top-1) and are red here: of a random network's thousand classes two are close.
-INT8_FLOOR_DB = {"cotnet50_simple": 12.0, "conformer_small_patch16": 17.0}
 ALWAYS = ("cotnet50_simple", "int8")
 MODELS = (
     "cotnet50_simple",
@@ -27,7 +23,8 @@ MODELS = (
 )
 OFFICIAL = [("cotnet50", "fp16"), ("cotnet50", "int8")]
 VULKAN = [
-    *((model, recipe) for model in INT8_FLOOR_DB for recipe in ("fp32", "fp16", "int8")),
+    *(("cotnet50_simple", recipe) for recipe in ("fp32", "fp16", "int8")),
+    *(("conformer_small_patch16", recipe) for recipe in ("fp32", "fp16", "int8")),
     ("conformer_tiny_patch16", "fp32"),
     ("conformer_base_patch16", "fp32"),
     *OFFICIAL,
@@ -69,8 +66,4 @@ def test_real_size_build_is_whole_and_within_its_gates(
     hops: dict[str, Hop] = {hop.name: hop for hop in result.parity.hops}
     assert hops["edge"].sqnr_db is not None
     assert hops["edge"].sqnr_db >= 100
-    if (target, recipe) == ("xnnpack", "int8") and model in INT8_FLOOR_DB:
-        reached = [hops[name].sqnr_db for name in ("quantize", "lower", "chain")]
-        assert all(value is not None and value >= INT8_FLOOR_DB[model] for value in reached)
-    else:
-        assert result.problems == ()
+    assert result.problems == ()
