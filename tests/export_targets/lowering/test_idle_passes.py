@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from executorch.backends.xnnpack._passes.propagate_custom_meta_pass import PropagateCustomMetaPass
+from torch import Tensor, fx, nn
 from torch.fx.passes.infra.pass_base import PassBase, PassResult
 from torch.nn import functional as F
 
@@ -20,6 +21,8 @@ from quantize.recipe import recipe_named
 USED = {
     *("ConvertToLinearPass", "ConvertToUpsampleBilinear2d", "DecomposeBatchNorm"),
     *("DecomposeConcatenate", "FuseActivationPass", "FuseBatchNormPass"),
+    *("Conv1dUnsqueezePass", "DimOrderOpsRevertPass", "MemoryFormatOpsPass"),
+    "RemoveMixedTypeOperators",
 }
 
 
@@ -31,16 +34,20 @@ class Rewritten(nn.Module):
         self.convolution = nn.Conv2d(8, 8, 3, padding=1)
         self.norm, self.norm_alone = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
         self.weight = nn.Parameter(torch.randn(8, 8))
+        self.of_rows = nn.Conv1d(8, 8, 3, padding=1)
+        self.register_buffer("integers", torch.arange(8))
         for norm in (self.norm, self.norm_alone):
             nn.init.uniform_(norm.running_var, 0.5, 2)
             nn.init.uniform_(norm.running_mean, -1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.norm(self.convolution(x)))
+        x = x.to(memory_format=torch.channels_last)
         x = self.norm_alone(F.max_pool2d(x, 2))
         x = F.interpolate(x, scale_factor=2, mode="bilinear")
         x = torch.cat([x, x + 1, x * 2, x - 1, x * 3, x + 2], dim=3)
-        return x.mean((2, 3)) @ self.weight
+        x = self.of_rows(x.mean(3)) + self.integers
+        return x.mean(2) @ self.weight
 
 
 def lowered(program: torch.export.ExportedProgram, path: Path) -> tuple[bytes, set[str]]:
@@ -72,6 +79,14 @@ def lowered_both_ways(module: nn.Module, x: Tensor, path: Path) -> tuple[set[str
 def test_a_pass_with_something_to_rewrite_runs(tmp_path: Path) -> None:
     ran, _ = lowered_both_ways(Rewritten(), torch.randn(1, 8, 8, 8), tmp_path / "model.pte")
     assert ran >= USED
+
+
+def test_annotations_are_handed_on_where_there_are_any() -> None:
+    rewrites = idle_passes.REWRITES[PropagateCustomMetaPass]
+    node = next(iter(fx.symbolic_trace(nn.ReLU()).graph.nodes))
+    assert not rewrites(node)
+    node.meta["custom"] = {"of": "a user"}
+    assert rewrites(node)
 
 
 def test_idle_passes_are_left_out(tmp_path: Path) -> None:
