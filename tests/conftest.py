@@ -50,6 +50,8 @@ BEGUN_FIRST = (
     "test_own_network.py",
 )
 
+REAL_RUNNERS = (host.RUNNER, *interpreter.RUNNER)
+
 Built = Callable[..., BuildResult]
 EdgeformInProcess = Callable[..., "Ran"]
 Copied = Callable[[Path], Path]
@@ -104,8 +106,11 @@ def _built_once(request: BuildRequest, folder: Path) -> BuildResult:
     kept = place / "result.pickle"
     with (place / "lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for runner in (host.RUNNER, *interpreter.RUNNER):  # also where a test has another
+        # in processes of their own, as a user's, for the small model: a process takes seconds
+        for runner in REAL_RUNNERS:  # also where a test has another
             patch.setitem(all_runners(), runner.name, runner)
+        if request.model != SMALL:
+            run_here(patch)
         if not kept.exists():
             request = replace(request, out=place / "artifact")
             kept.write_bytes(pickle.dumps(pipeline.build(request, silent_reporter())))
@@ -167,6 +172,11 @@ def edgeform(
 @pytest.fixture
 def runner_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The runners' own code in this process: saves some seconds of imports for each run."""
+    run_here(monkeypatch)
+
+
+def run_here(patch: pytest.MonkeyPatch) -> None:
+    """Put the runners' own code in this process in the place of each that starts one."""
 
     def run(model: Path, inputs: Tensor, advance: Callable[[], None]) -> Tensor:
         forward = host.load(model)
@@ -182,15 +192,15 @@ def runner_here(monkeypatch: pytest.MonkeyPatch) -> None:
         forward = importlib.import_module(module).load(model)
         return torch.stack([forward(sample) for sample in inputs])
 
-    monkeypatch.setitem(all_runners(), "host", replace(host.RUNNER, run=run))
-    monkeypatch.setattr(mlpackage, "leave_converters_out", lambda: None)  # this process converts
+    patch.setitem(all_runners(), "host", replace(host.RUNNER, run=run))
+    patch.setattr(mlpackage, "leave_converters_out", lambda: None)  # this process converts
     tables = (
         *(interpreter.INTERPRETERS, interpreter.EXACT_INTERPRETERS),
         *(interpreter.TOWARD_ZERO, interpreter.FLUSHED),
     )
     for runner, table in zip(interpreter.RUNNER, tables, strict=True):
         changed = replace(runner, run=partial(interpret, table))
-        monkeypatch.setitem(all_runners(), runner.name, changed)
+        patch.setitem(all_runners(), runner.name, changed)
 
 
 @pytest.fixture

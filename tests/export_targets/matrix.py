@@ -31,7 +31,7 @@ from export_targets.prove.verify import verify
 from export_targets.runner import runner_named
 from export_targets.target import recipes_of, target_named
 from quantize.recipe import recipe_named
-from tests.conftest import Built
+from tests.conftest import REAL_RUNNERS, Built
 
 LOWEST_AGREEMENT = 0.99  # of INT8 with FP32 on the held-out digits
 LARGEST_LOSS = 0.005  # of INT8's top-1
@@ -188,6 +188,14 @@ class Matrix:
         fresh = runner_named(target.runner, target.name).run(
             opened.model, opened.inputs(), lambda: None
         )
+        assert torch.equal(fresh, opened.logits("file"))
+
+    @pytest.mark.full  # every day for the small model, whose build had one: see `built`
+    def test_a_process_of_its_own_gives_the_same(self, opened: Artifact) -> None:
+        target = target_named(opened.manifest.target.name)
+        runner = runner_named(target.runner, target.name)
+        assert runner in REAL_RUNNERS
+        fresh = runner.run(opened.model, opened.inputs(), lambda: None)
         assert torch.equal(fresh, opened.logits("file"))
 
     def test_the_evidence_holds_the_published_weights_and_the_graph(self, opened: Artifact) -> None:

@@ -18,10 +18,8 @@ from export_targets.matrix.cell import Cell, Row, identity_of, run_cell
 from export_targets.matrix.plan import cells_of, read_plan
 from export_targets.matrix.run import Memory, run_matrix
 from export_targets.progress import silent_reporter
-from export_targets.prove.evaluate import Choice, Work, evaluate
 from export_targets.target import all_targets, recipes_of, target_named
 from tests.conftest import EdgeformInProcess
-from tests.export_targets.conftest import Served
 from tests.kills import MOMENTS, results_with_kills
 
 SMALL = "digits_cotnet_simple"
@@ -152,37 +150,6 @@ def test_a_cell_is_built_evaluated_and_not_built_again(
         run_cell(bad, tmp_path, 1)
     with pytest.raises(AssertionError):
         run_cell(made("one", images=str(digit_folders), limit=21), tmp_path, 1)
-
-
-def test_a_cell_is_evaluated_on_images_at_an_address(
-    digit_folders: Path, served: Served, tmp_path: Path
-) -> None:
-    cell = made("one", recipe="int8", images=served(digit_folders), limit=70)
-    (row,) = run_matrix([cell], tmp_path, silent_reporter())
-    assert row.problems == ()
-    choice, alone = Choice(digit_folders, limit=70), Work(workers=1)
-    report = evaluate(Path(row.artifact), choice, None, False, silent_reporter(), work=alone)
-    file = report.programs[-1]
-    assert (row.images, row.top1, row.agreement) == (70, file.top1, file.agreement)
-
-
-def test_a_server_without_the_folder_fails_its_cell_alone(
-    digit_folders: Path, served: Served, tmp_path: Path
-) -> None:
-    cell = made("one", images=f"{served(digit_folders)}-others")
-    (row,) = run_matrix([cell], tmp_path, silent_reporter())
-    assert (row.passed, row.delegates) == (False, 1)
-    assert "There is no folder http://" in row.problems[0]
-
-
-def test_another_image_at_an_address_is_another_identity(served: Served, tmp_path: Path) -> None:
-    (tmp_path / "digits" / "0").mkdir(parents=True)
-    (tmp_path / "digits" / "0" / "one.png").touch()
-    cell = made("one", images=served(tmp_path / "digits"))
-    before = identity_of(cell)
-    assert identity_of(cell) == before
-    (tmp_path / "digits" / "0" / "two.png").touch()
-    assert identity_of(cell) != before
 
 
 def test_another_file_is_another_identity(tmp_path: Path) -> None:
