@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -104,8 +105,7 @@ def _built_once(request: BuildRequest, folder: Path) -> BuildResult:
     place = folder / f"{name}-{request.target}-{request.recipe}-{digest}"
     place.mkdir(exist_ok=True)
     kept = place / "result.pickle"
-    with (place / "lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(place), pytest.MonkeyPatch.context() as patch:
         # in processes of their own, as a user's, for the small model: a process takes seconds
         for runner in REAL_RUNNERS:  # also where a test has another
             patch.setitem(all_runners(), runner.name, runner)
@@ -118,12 +118,28 @@ def _built_once(request: BuildRequest, folder: Path) -> BuildResult:
     return result
 
 
+@contextmanager
+def locked(place: Path) -> Iterator[None]:
+    """One worker process after the other."""
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def published(shared_folder: Path) -> Ran:
     """The published form of the small model, built by the program in a process of its own."""
-    out = tmp_path_factory.mktemp("published") / "artifact"
-    options = ["--recipe", "fp32", "--form", "published", "--out", str(out), "--json"]
-    return in_own_process("build", SMALL, "--target", "xnnpack", *options)
+    place = shared_folder / "published"
+    place.mkdir(exist_ok=True)
+    kept = place / "ran.pickle"
+    with locked(place):
+        if not kept.exists():
+            options = ["--recipe", "fp32", "--form", "published", "--json"]
+            options += ["--out", str(place / "artifact")]
+            ran = in_own_process("build", SMALL, "--target", "xnnpack", *options)
+            kept.write_bytes(pickle.dumps(ran))
+    result: Ran = pickle.loads(kept.read_bytes())
+    return result
 
 
 @pytest.fixture

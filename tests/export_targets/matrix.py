@@ -1,5 +1,5 @@
-"""What holds for every embedded model with every recipe that a target can do; every day for the
-cells of the demo.
+"""What holds for every embedded model with every recipe that a target can do; every day for one
+model with every recipe, and for the others with one recipe each.
 
 They are built in the process of the tests, which share the artifacts and ask for more than a row. A
 target has a file of its own, ``test_matrix_<target>.py``, so that they run beside each other.
@@ -21,7 +21,6 @@ from edge_models.images import preprocess, read_image, to_pixels
 from edge_models.parity import ParityReport
 from export_targets.artifact import folder as artifact
 from export_targets.artifact.folder import Artifact, open_artifact, read_manifest
-from export_targets.command_line.demo import demo_cells
 from export_targets.pipeline import BuildResult
 from export_targets.progress import silent_reporter
 from export_targets.prove.evaluate import Choice, Work, evaluate
@@ -35,32 +34,32 @@ from tests.conftest import REAL_RUNNERS, Built
 
 LOWEST_AGREEMENT = 0.99  # of INT8 with FP32 on the held-out digits
 LARGEST_LOSS = 0.005  # of INT8's top-1
-WITH_EVERY_RECIPE = "digits_conformer"  # every day; the others as in the demo, else `full`
 
 
 class Matrix:
     """The tests of one target; a subclass names it."""
 
     target: ClassVar[str]
-    every_model: ClassVar[bool] = True  # every day, of those of the demo
+    with_every_recipe: ClassVar[str] = "digits_conformer"
+    wider: ClassVar[tuple[str, ...]] = ()  # recipes of which another one proves as much every day
+    others: ClassVar[tuple[tuple[str, str], ...]] = ()  # models and their recipe of every day
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         target = target_named(self.target)
-        cells_of_demo = demo_cells() if self.every_model else ()
-        everyday = {(cell.model, cell.target, cell.recipe) for cell in cells_of_demo}
+        every, recipes = self.with_every_recipe, recipes_of(target)
+        everyday = {(every, recipe) for recipe in recipes if recipe not in self.wider}
+        everyday |= {*self.others}
         models = [spec.name for spec in model_specs().values() if spec.embedded]
         cells = [
             pytest.param(
                 (model, self.target, recipe),
                 id=f"{model}-{recipe}",
-                marks=()
-                if model == WITH_EVERY_RECIPE or (model, self.target, recipe) in everyday
-                else pytest.mark.full,
+                marks=() if (model, recipe) in everyday else pytest.mark.full,
             )
             for model in models
-            for recipe in recipes_of(target)
+            for recipe in recipes
             # what compresses weights does so whatever the model: one is enough
-            if recipe_named(recipe).weights is None or model == WITH_EVERY_RECIPE
+            if recipe_named(recipe).weights is None or model == every
         ]
         metafunc.parametrize("result", cells, indirect=True)
 

@@ -25,7 +25,7 @@ PRODUCTS = ("conv", "linear", "relu", "avg_pool", "reduce_max", "real_div")
 
 class TestCoreMLPte(Matrix):
     target = "coreml_pte"
-    every_model = False  # what a delegate holds is the program of the target coreml
+    with_every_recipe = MODEL  # what a delegate holds is the program of the target coreml
 
 
 def test_the_delegate_holds_the_products_of_the_package(built: Built) -> None:

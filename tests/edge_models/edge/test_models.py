@@ -12,6 +12,7 @@ from edge_models.edge import edge_form
 from edge_models.parity import Metrics, measure
 from edge_models.random_weights import random_reference
 from edge_models.reference.heads import SingleOutput, stack_outputs
+from tests.daily import daily
 from tests.edge_models.layers import FORMS, made_model
 
 MIN_SQNR_DB = 100.0  # float32 against float32; the models reach 125 to 137 here
@@ -58,7 +59,7 @@ def test_digits_models(name: str, heads: str, forms: str) -> None:
     assert metrics.top1_agreement == 1.0
 
 
-@pytest.mark.parametrize("forms", ["default", "xnnpack"])
+@pytest.mark.parametrize("forms", daily(["default", "xnnpack"], ["xnnpack"]))
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_models(name: str, forms: str) -> None:
     """Deep random networks amplify float32's rounding: what the published form itself loses by it,

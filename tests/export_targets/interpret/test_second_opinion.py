@@ -26,7 +26,7 @@ from tests.export_targets.interpret.second_opinion import has_semantics, opinion
 
 MODELS = ("digits_cotnet_simple", "digits_cotnet", "digits_conformer")
 EVERY_DAY = [
-    ("digits_cotnet", "int8"),
+    ("digits_cotnet", "fp16"),
     ("digits_conformer", "fp16"),
     ("digits_conformer", "int8"),
     ("digits_conformer", "palettized_4bit"),

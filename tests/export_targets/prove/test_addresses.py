@@ -19,21 +19,21 @@ def address(served: Served, digit_folders: Path) -> str:
     return served(digit_folders)
 
 
-def judged(folder: Path, images: Path, workers: int) -> EvaluationReport:
+def judged(folder: Path, images: Path) -> EvaluationReport:
     choice = Choice(images, limit=IMAGES)
-    return evaluate(folder, choice, None, False, silent_reporter(), work=Work(workers))
+    return evaluate(folder, choice, None, False, silent_reporter(), work=Work(1))
 
 
 def test_images_of_a_server_are_judged_as_those_of_a_folder(
     built: Built, digit_folders: Path, address: str
 ) -> None:
     folder = built(recipe="int8").folder
-    assert judged(folder, path_at(address), 2) == judged(folder, digit_folders, 1)
+    assert judged(folder, path_at(address)) == judged(folder, digit_folders)
 
 
 def test_a_folder_that_a_server_has_not_is_refused(built: Built, address: str) -> None:
     with pytest.raises(InputError, match="There is no folder http://"):
-        judged(built(recipe="int8").folder, path_at(f"{address}-others"), 1)
+        judged(built(recipe="int8").folder, path_at(f"{address}-others"))
 
 
 @pytest.mark.parametrize("address", ["s3://bucket/val", "nothing://host/val"])

@@ -1,6 +1,7 @@
 """The simulation of float layers beside what a build computes that keeps them float."""
 
 from functools import cache, partial
+from itertools import product
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from edge_models.parity import IDENTICAL_DB, measure
 from export_targets.search.groups import groups, holds
 from export_targets.search.simulation import Simulation
+from tests.daily import daily
 from tests.export_targets.search.quantized import Graphs
 
 MODELS = {
@@ -16,11 +18,21 @@ MODELS = {
     "digits_cotnet": ("blocks.1.conv3", "fc"),
     "digits_conformer": ("blocks.0.trans_block", "blocks.1.fusion_block", "stem", "conv_head"),
 }
+TARGETS = ("xnnpack", "vulkan", "coreml")
+EVERY_DAY = (  # each model and each target once
+    ("digits_cotnet_simple", "vulkan"),
+    ("digits_cotnet", "xnnpack"),
+    ("digits_conformer", "coreml"),
+)
+PATHS_OF_EVERY_DAY = (  # of each network one, a part of a layer among them
+    ("digits_cotnet_simple", "stages.1.0.conv2.key"),
+    ("digits_cotnet", "blocks.1.conv3"),
+    ("digits_conformer", "blocks.1.fusion_block"),
+)
 graphs = cache(Graphs)
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("target", ["xnnpack", "vulkan", "coreml"])
+@pytest.mark.parametrize(("model", "target"), daily(product(MODELS, TARGETS), EVERY_DAY))
 def test_with_nothing_in_float_it_is_the_quantized_graph_to_the_bit(
     model: str, target: str
 ) -> None:
@@ -44,7 +56,10 @@ def test_dynamic_scales_are_of_each_input() -> None:
         assert torch.equal(floating, made.program.module()(x))
 
 
-@pytest.mark.parametrize(("model", "path"), [(m, p) for m, paths in MODELS.items() for p in paths])
+@pytest.mark.parametrize(
+    ("model", "path"),
+    daily([(m, p) for m, paths in MODELS.items() for p in paths], PATHS_OF_EVERY_DAY),
+)
 def test_a_module_in_float_is_what_quantizing_without_it_gives(model: str, path: str) -> None:
     made = graphs(model)
     simulation, x = made.simulation, made.inputs[0]
@@ -54,7 +69,7 @@ def test_a_module_in_float_is_what_quantizing_without_it_gives(model: str, path:
     assert not torch.equal(without, simulation.answer(x, frozenset()))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", daily(MODELS, ["digits_conformer"]))
 def test_all_modules_in_float_leave_nothing_in_int8_around_them(model: str) -> None:
     made = graphs(model)
     simulation, x = made.simulation, made.inputs[0]
