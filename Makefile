@@ -24,7 +24,7 @@ demo: install
 	$(BIN)/edgeform demo
 
 test: install
-	@echo "Running the tests: about 30 minutes on 2 cores, 2 GB of temporary files."
+	@echo "Running the tests: about 20 minutes on 2 cores, 2 GB of temporary files."
 	@# one thread a worker: two workers that share two cores with four threads wait for one another
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not full"
 

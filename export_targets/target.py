@@ -100,7 +100,8 @@ class Target:
     that verifies the saved file, ``other_runners`` those with another arithmetic, by the names that
     gates ask for; ``packages`` the backends that lowering imports; ``options`` what else can be
     chosen: the values of each option by its name, the default first; ``excluded`` which of them
-    (recipe, option, value) do not go together; ``int8_operators`` says what INT8 is for here.
+    (recipe, option, value) do not go together; ``int8_operators`` says what INT8 is for here;
+    ``float_costs`` what a multiply-accumulate takes longer in float, by operator, in any unit.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Target:
     excluded: tuple[tuple[str, str, str], ...] = ()
     other_runners: Mapping[str, str] = field(default_factory=dict)
     int8_operators: str = ""
+    float_costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def runners(self) -> tuple[str, ...]:

@@ -60,7 +60,14 @@ def search(
     simulation, paths = Simulation(floating.module(), quantized), groups(quantized)
     inputs, _ = plan.inputs(half.pixels)
     with reporter.stage("FP32's answers"):
-        finding = Search(simulation, inputs, goal.kept, reporter.note, half.classes)
+        finding = Search(
+            simulation,
+            inputs,
+            goal.kept,
+            reporter.note,
+            half.classes,
+            plan.target.float_costs,
+        )
     if half.classes is not None:
         _check_labels(finding.expected, half.classes, finding.allowed, images.source, reporter)
     tried = inputs[:SENSITIVITY_SAMPLES]

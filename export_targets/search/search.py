@@ -1,13 +1,15 @@
 """Which modules stay float so that a quantized network answers as its float one, at least cost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from edge_models.parity import wilson_interval
+from export_targets.lowering.graph import operator_name
 from export_targets.search.groups import holds, parts_of
 from export_targets.search.lost import lost
 from export_targets.search.sensitivity import Costs
@@ -40,7 +42,7 @@ def most_lost(samples: int, least: float) -> int:
 class Search:
     """``inputs``: (samples, B, 3, H, W); ``least``: the share of their images that is to be kept.
     With their ``classes`` (samples, B) only a right answer can be lost, else any. ``say`` is told
-    every trial.
+    every trial. ``float_costs``: of the target, by operator.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class Search:
         least: float,
         say: Callable[[str], None],
         classes: Tensor | None = None,
+        float_costs: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.simulation, self.inputs, self.say = simulation, inputs, say
+        self.float_costs = float_costs
         self.classes, self.batch = classes, inputs.shape[1]
         self.allowed = most_lost(len(inputs) * self.batch, least)
         floating = simulation.left_out(lambda _: True)
@@ -119,9 +123,13 @@ class Search:
         self.say(described(tried, "agree" if self.classes is None else "lose no right answer"))
         return tried
 
-    def cost(self, path: str) -> int:
-        """A module's multiply-accumulates: they stand for the time that it takes more in float."""
-        return sum(self.simulation.macs_in(partial(holds, [path])))
+    def cost(self, path: str) -> float:
+        """What a module takes longer in float: by its multiply-accumulates, in any unit."""
+        products = self.simulation.products_in(partial(holds, [path]))
+        return sum(
+            self.simulation.macs[product] * self.float_costs.get(operator_name(product), 1.0)
+            for product in products
+        )
 
 
 def described(trial: Trial, kept: str) -> str:

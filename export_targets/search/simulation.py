@@ -71,10 +71,15 @@ class Simulation:
         }
         self.decoded: dict[fx.Node, Tensor] = {}  # INT8 weights as the numbers they stand for
 
+    def products_in(self, chosen: Modules) -> Iterator[fx.Node]:
+        """The INT8 products in some modules."""
+        for node, module in self.int8.items():
+            if operator_name(node) in PRODUCTS and chosen(module):
+                yield node
+
     def macs_in(self, chosen: Modules) -> list[int]:
         """Of each INT8 product in some modules: its multiply-accumulates."""
-        products = [node for node in self.int8 if operator_name(node) in PRODUCTS]
-        return [self.macs[node] for node in products if chosen(self.int8[node])]
+        return [self.macs[node] for node in self.products_in(chosen)]
 
     def left_out(self, in_float: Modules) -> LeftOut:
         """The nodes that dequantize nothing where the INT8 layers of some modules are float."""

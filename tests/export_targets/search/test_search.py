@@ -1,5 +1,7 @@
 """The search on a network with one layer that INT8 destroys, and what an agreement may claim."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -53,6 +55,16 @@ def test_only_right_answers_can_be_lost() -> None:
         found = Search(simulation, INPUTS, 0.85, lambda _: None, classes).run(costs)
         assert found.modules == stays
         assert found.reached
+
+
+def test_a_module_costs_what_its_operators_take_longer_in_float() -> None:
+    simulation = simulation_of(OneDestroyed())
+    (macs,) = simulation.macs_in(partial(holds, ["bad"]))
+    found = {
+        name: Search(simulation, INPUTS[:1], 0.85, str, None, {name: 3.0}).cost("bad")
+        for name in ("conv2d", "bmm")
+    }
+    assert found == {"conv2d": 3 * macs, "bmm": macs}
 
 
 def test_a_sound_network_keeps_nothing_in_float() -> None:

@@ -1,0 +1,45 @@
+"""What a multiply-accumulate takes longer in float than in INT8, by operator, on this machine."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from export_targets.artifact.latency_report import Operator
+from export_targets.profile.profile import Settings, profile_all
+from export_targets.progress import silent_reporter
+from tests.benchmarks.engines import THREADS
+from tests.benchmarks.result import Result
+from tests.benchmarks.subject import REAL_SIZE, real_size
+
+NAME = "float-costs"
+NAMES = {"convolution": "conv2d", "linear": "linear", "bmm": "bmm"}  # of a file, of its graph
+SETTINGS = Settings(iterations=20, warmup=5, threads=THREADS)
+
+
+def run() -> Result:
+    """CoTNet-50 and Conformer-S at 224 for XNNPACK."""
+    spent = {"fp32": defaultdict[str, float](float), "int8": defaultdict[str, float](float)}
+    macs = defaultdict[str, int](int)
+    for model in REAL_SIZE:
+        for recipe, row in products(model):
+            name = NAMES[row.operator]
+            spent[recipe][name] += row.ms
+            macs[name] += (row.macs or 0) if recipe == "fp32" else 0
+    lines = ["| operator | ps each in FP32 | in INT8 | more in float |", "|---|---|---|---|"]
+    found = {}
+    for name in NAMES.values():
+        in_float, in_int8 = (1e9 * spent[recipe][name] / macs[name] for recipe in spent)
+        found[name] = in_float - in_int8
+        lines.append(f"| `{name}` | {in_float:.1f} | {in_int8:.1f} | {found[name]:.1f} |")
+    return Result(NAME, "\n".join(lines), {"picoseconds more in float": found})
+
+
+def products(model: str) -> Iterator[tuple[str, Operator]]:
+    """The products of a model's files and their recipes, both measured in one run."""
+    sides = [real_size(model).artifact(recipe, "edge") for recipe in ("fp32", "int8")]
+    folders = [side.folder for side in sides]
+    reports = profile_all(folders, None, None, SETTINGS, silent_reporter()).reports
+    for side, report in zip(sides, reports, strict=True):
+        assert report.operators is not None
+        for row in report.operators.rows:
+            if row.operator in NAMES and row.macs:
+                yield side.manifest.recipe, row
