@@ -11,7 +11,11 @@ from tests.benchmarks.result import Result
 from tests.benchmarks.subject import REAL_SIZE, real_size
 
 NAME = "float-costs"
-NAMES = {"convolution": "conv2d", "linear": "linear", "bmm": "bmm"}  # of a file, of its graph
+NAMES = {  # of a row's kind, the operator of a graph
+    "convolution": "conv2d",
+    "linear": "linear",
+    "matrix product of activations": "bmm",
+}
 SETTINGS = Settings(iterations=20, warmup=5, threads=THREADS)
 
 
@@ -21,7 +25,7 @@ def run() -> Result:
     macs = defaultdict[str, int](int)
     for model in REAL_SIZE:
         for recipe, row in products(model):
-            name = NAMES[row.operator]
+            name = NAMES[row.kind]
             spent[recipe][name] += row.ms
             macs[name] += (row.macs or 0) if recipe == "fp32" else 0
     lines = ["| operator | ps each in FP32 | in INT8 | more in float |", "|---|---|---|---|"]
@@ -41,5 +45,5 @@ def products(model: str) -> Iterator[tuple[str, Operator]]:
     for side, report in zip(sides, reports, strict=True):
         assert report.operators is not None
         for row in report.operators.rows:
-            if row.operator in NAMES and row.macs:
+            if row.kind in NAMES and row.macs:
                 yield side.manifest.recipe, row
