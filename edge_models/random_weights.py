@@ -37,17 +37,24 @@ def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
     return copy.deepcopy(_KEPT[key])
 
 
+@torch.no_grad()
+def quieten_branches(network: nn.Module, ends: tuple[str, ...]) -> None:
+    """Give residual branches, whose last layers are named by ``ends``, the gain of trained ones."""
+    for name, layer in network.named_modules():
+        if name.endswith(ends):
+            for parameter in layer.parameters(recurse=False):
+                parameter.mul_(BRANCH_GAIN)
+
+
 def _made(spec: ModelSpec, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         module = spec.build(**spec.config)
-        for name, layer in module.named_modules():
+        for layer in module.modules():
             if isinstance(layer, (nn.BatchNorm2d, nn.LayerNorm)):
                 layer.weight.uniform_(0.7, 1.3)
                 layer.bias.normal_(0.0, 0.1)
-            if name.endswith(BRANCH_ENDS):
-                for parameter in layer.parameters(recurse=False):
-                    parameter.mul_(BRANCH_GAIN)
+        quieten_branches(module, BRANCH_ENDS)
         layers = [layer for name, layer in products(module) if name not in HEADS]
         with turned_weights(layers, seed):
             _measure(module.eval(), _inputs(spec))

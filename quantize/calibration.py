@@ -19,6 +19,7 @@ from edge_models.photographs import photographs, views
 from edge_models.spec import ModelSpec, Size
 
 SYNTHETIC = "synthetic"
+HELD_OUT = "digits of scikit-learn, held-out split"
 DEFAULT_SAMPLES = 128
 SYNTHETIC_SIDE = 256
 
@@ -109,8 +110,7 @@ def own_images(spec: ModelSpec, wanted: Wanted) -> Images:
     """The golden images that the product has for a model by itself."""
     if spec.digits:
         images, _ = digits("held_out")
-        source = "digits of scikit-learn, held-out split"
-        return _cropped(source, images[: wanted.golden], spec, wanted)
+        return _cropped(HELD_OUT, images[: wanted.golden], spec, wanted)
     taken = views(photographs(), wanted.golden)
     return _cropped("views of scikit-learn's photographs", taken, spec, wanted)
 

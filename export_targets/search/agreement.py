@@ -113,7 +113,9 @@ def judged(
         expected = run_eager(reference, normalized)
     with reporter.steps("Saved file on images that the search did not see", len(given)) as advance:
         actual = runner.run(model, given, advance)
-    agreeing = half.images - int(lost(expected, actual, plan.request.batch).sum())
+    differing = int(lost(expected, actual, plan.request.batch).sum())
+    agreeing = half.images - differing
+    top1 = None if half.classes is None else _top1(expected, actual, half.classes)
     section = AgreementSection(
         kind=goal.kind,
         asked=goal.asked,
@@ -124,9 +126,9 @@ def judged(
         interval=wilson_interval(agreeing, half.images),
         int8_share=trial.int8_share,
         modules=trial.modules,
-        top1=None if half.classes is None else _top1(expected, actual, half.classes),
+        top1=top1,
     )
-    losses = int(lost(expected, actual, plan.request.batch, half.classes).sum())
+    losses = differing if top1 is None else top1.lost
     held = trial.reached and losses <= most_lost(half.images, goal.kept)
     return Agreed(section, () if held else (_problem(plan, goal, section, trial, losses),))
 

@@ -14,10 +14,9 @@ from export_targets.plan import Plan
 from export_targets.progress import Reporter
 from export_targets.prove.labelled import Classes, described, labelled_images
 from export_targets.prove.verify import images_below, read_evenly
-from quantize.calibration import Images
+from quantize.calibration import HELD_OUT, Images
 
 MOST_IMAGES, FEWEST_IMAGES = 1024, 32
-DIGITS = "digits of scikit-learn, held-out split"
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,7 @@ class Half:
 
     @property
     def images(self) -> int:
+        """How many there are."""
         return self.pixels.shape[:2].numel()
 
 
@@ -98,7 +98,7 @@ def _read(plan: Plan, classes: Classes, reporter: Reporter) -> _Read:
     if request.images is None:
         images, digit = digits("held_out")
         pixels = list(crops(images, spec.input, plan.size))
-        return _Read(pixels, DIGITS, digit if labelled else None)
+        return _Read(pixels, HELD_OUT, digit if labelled else None)
     folder, exact = Path(request.images), replace(spec.input, size=plan.size)
     if not labelled:
         paths, of = images_below(folder, reporter), None

@@ -10,7 +10,7 @@ from edge_models.catalog import model_spec
 from edge_models.checkpoint import load_reference
 from edge_models.images import preprocess_all
 from edge_models.photographs import photographs, views
-from edge_models.random_weights import BRANCH_GAIN
+from edge_models.random_weights import quieten_branches
 from edge_models.spec import InputSpec, Size
 from edge_models.training.__main__ import load
 from edge_models.turned_weights import differing, energy, products, turned_weights
@@ -27,10 +27,7 @@ def like_trained(network: nn.Module, size: Size, ends: tuple[str, ...]) -> nn.Mo
     norms with their statistics, and a small gain of residual branches: of the layers whose names
     end in ``ends``.
     """
-    for name, layer in network.named_modules():
-        if name.endswith(ends):
-            for parameter in layer.parameters(recurse=False):
-                parameter.data.mul_(BRANCH_GAIN)
+    quieten_branches(network, ends)
     images = views([*photographs(), *calibration.photographs()], VIEWS, VIEWS_SEED)
     with turned_weights([layer for _, layer in products(network)]):
         return settled(network, size, preprocess_all(images, InputSpec(), size))

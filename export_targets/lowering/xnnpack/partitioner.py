@@ -13,18 +13,19 @@ from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPr
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
 
-class PadConfig(ConstantPadConfig):  # type: ignore[misc]
-    """Takes the pad of an INT8 map as one; the library's converts to float and back."""
+class AlsoInt8:
+    """Takes an operator of INT8 numbers too, of which the library takes floats alone."""
 
     def supported_precision_types(self) -> list[ConfigPrecisionType]:
         return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
 
 
-class ProductConfig(BMMConfig):  # type: ignore[misc]
-    """Takes a product of two INT8 activations; the library's is float."""
+class PadConfig(AlsoInt8, ConstantPadConfig):  # type: ignore[misc]
+    """The pad of a map; the library converts it to float and back."""
 
-    def supported_precision_types(self) -> list[ConfigPrecisionType]:
-        return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
+
+class ProductConfig(AlsoInt8, BMMConfig):  # type: ignore[misc]
+    """The product of two activations."""
 
 
 class CopiesConfig(CatConfig):  # type: ignore[misc]

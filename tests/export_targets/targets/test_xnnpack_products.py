@@ -23,7 +23,7 @@ INT8, MIXED = recipe_named("int8"), recipe_named("int8_mixed")
 
 
 class Attention(nn.Module):
-    """Of (B, N, 32) tokens with four heads."""
+    """Of (B, N, 32) tokens, four heads; its values come from a linear, its keys from a product."""
 
     def __init__(self) -> None:
         super().__init__()
