@@ -41,8 +41,8 @@ def forms() -> "Forms":
         # a Conformer doubles its class token in each block: in a trained one to 75,813, beyond
         # float16. It begins near 0.02: with a smaller scale much of it would be subnormal there
         residual_scale=2.0**-4,
-        local_convolution=local_convolution.LocalConvolutionInFloat16,
-        group_norm=group_norm.GroupNormScaled,
+        local_convolution=local_convolution.LocalConvolutionByColumns,
+        group_norm=group_norm.GroupNormNative,
         rewritten=frozenset(
             (
                 *("batch_norm", "layer_norm", "group_norm", "instance_norm"),
@@ -59,26 +59,15 @@ def forms() -> "Forms":
 
 def float_rules() -> tuple[FloatRule, ...]:
     """What stays float at INT8."""
-    from edge_models.edge.forms import group_norm, local_convolution
-    from edge_models.edge.official_cot_layer import ContextMix
+    from edge_models.edge.forms import local_convolution
+    from edge_models.edge.official_cot_layer import ContextMeans, ContextMix
 
     return (
         FloatRule(
-            group_norm.GroupNormScaled,
-            "a group norm's statistics, squares among them, need more than 8 bits",
+            local_convolution.ColumnSum,
+            "its products are float: rounding each of its sums costs 2 dB",
         ),
-        FloatRule(
-            local_convolution.TapNormScaled,
-            "a group norm's statistics, squares among them, need more than 8 bits",
-        ),
-        FloatRule(
-            local_convolution.SharedWeights,
-            "it copies a tap's weights to their channels; in 8 bits each of nine a layer would be "
-            "quantized and read back around hardly any work",
-        ),
-        FloatRule(
-            local_convolution.TapSum, "its products are float: rounding each of its sums costs 2 dB"
-        ),
+        FloatRule(ContextMeans, "a sum of two numbers a channel, each quantized for it alone"),
         FloatRule(ContextMix, "a float product before a rounded sum costs 1 dB"),
     )
 

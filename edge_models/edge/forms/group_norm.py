@@ -83,3 +83,17 @@ class GroupNormScaled(GroupNormByMeans):
             rows = x.view(-1, self.groups, self.channels // self.groups, 1)
             return self._for_channels(rows.amax((2, 3), keepdim=True))
         return x
+
+
+class GroupNormNative(nn.GroupNorm):
+    """The operator itself, where a target's kernel sums in float32 whatever the map is stored in;
+    with gamma and beta always.
+    """
+
+    def __init__(
+        self, channels: int, groups: int, eps: float, gamma: Tensor | None, beta: Tensor | None
+    ) -> None:
+        super().__init__(groups, channels, eps)
+        for own, given in ((self.weight, gamma), (self.bias, beta)):
+            if given is not None:
+                own.data.copy_(given.detach())

@@ -6,12 +6,16 @@ group norm behind it, in how many equal parts (``halves``) the map is convolved,
 (B, C, H, W). Channel c of a part uses weight channel c % groups of that part.
 """
 
+from copy import deepcopy
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_models.edge.equalization import DEVIATIONS, Moments, ranges, through
 from edge_models.edge.folding import Affine, convolution_from, scaled_rows
+from edge_models.errors import InputError
 
 KERNEL = 3
 TAPS = KERNEL * KERNEL
@@ -191,3 +195,92 @@ class TapSum(nn.Module):
         for x, weight in zip(maps[1:], weights[1:], strict=True):
             total = total + x * weight
         return total * self.scale + self.shift
+
+
+class LocalConvolutionByColumns(nn.Module):
+    """By the group norm itself and one kernel column after the other, for one image.
+
+    before: sum over taps of unfold(x)[c, tap] * w[c % groups, tap]
+    after:  the parts of the map that share weights lie along the batch, (C / groups, groups, H, W),
+    over which the weights spread without a copy. The rows above, at and below are channels
+    g * 3 + row of one map: the order of every third channel g * 9 + tap of the weights, which are
+    the taps of one column.
+    """
+
+    def __init__(
+        self,
+        expand: Affine,
+        norm: nn.GroupNorm,
+        halves: int,
+        scale: Tensor,
+        shift: Tensor,
+        hidden: Moments,
+    ) -> None:
+        super().__init__()
+        center = through(expand, hidden).mean.view(-1, TAPS).mean(1).repeat_interleave(TAPS)
+        self.expand = convolution_from(Affine(expand.weight, expand.bias - center))
+        self.norm = deepcopy(norm)
+        self.parts = Parts(norm.num_groups, halves)
+        self.sum = ColumnSum(self.parts, scale, shift)
+
+    def forward(self, hidden: Tensor, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        weights = self.norm(self.expand(hidden))
+        x = F.pad(self.parts.of(x), (1, 1, 1, 1))
+        x = torch.cat([x[:, :, row : row + height] for row in range(KERNEL)], dim=2)
+        x = x.view(x.shape[0], -1, height, width + 2)
+        columns = [x[..., column : column + width] for column in range(KERNEL)]
+        return self.sum(columns, [weights[:, column::KERNEL] for column in range(KERNEL)])
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a map that share weights, along the batch. A map of two halves has each half's
+    own weights: a part takes its channels from both.
+    """
+
+    groups: int
+    halves: int
+
+    def of(self, x: Tensor) -> Tensor:
+        """(1, C, H, W) -> (C / groups, groups, H, W). Raises InputError for several images."""
+        if len(x) != 1:
+            raise InputError(
+                "The official CoT layer is written for one image here: its batch axis is taken.",
+                "Build it with --batch 1, or for another target.",
+            )
+        height, width = x.shape[2:]
+        if self.halves > 1:
+            rows = self.groups // self.halves * height
+            x = x.view(self.halves, -1, rows, width).permute(1, 0, 2, 3)
+        return x.reshape(-1, self.groups, height, width)
+
+    def joined(self, x: Tensor) -> Tensor:
+        """(C / groups, groups, H, W) -> (1, C, H, W)."""
+        height, width = x.shape[2:]
+        if self.halves > 1:
+            rows = self.groups // self.halves * height
+            x = x.view(-1, self.halves, rows, width).permute(1, 0, 2, 3)
+        return x.reshape(1, -1, height, width)
+
+
+class ColumnSum(nn.Module):
+    """Sum over the columns and rows of map times weights, (C / groups, 3 * groups, H, W) and
+    (1, 3 * groups, H, W) a column, times a scale, plus a shift, one of each a channel. Float at
+    INT8, as ``TapSum``.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, parts: Parts, scale: Tensor, shift: Tensor) -> None:
+        super().__init__()
+        self.parts = parts
+        self.register_buffer("scale", scale.float().view(1, -1, 1, 1))
+        self.register_buffer("shift", shift.float().view(1, -1, 1, 1))
+
+    def forward(self, maps: list[Tensor], weights: list[Tensor]) -> Tensor:
+        products = [x * weight for x, weight in zip(maps, weights, strict=True)]
+        rows = products[0] + products[1] + products[2]
+        total = rows[:, ::KERNEL] + rows[:, 1::KERNEL] + rows[:, 2::KERNEL]
+        return self.parts.joined(total) * self.scale + self.shift

@@ -15,6 +15,7 @@ from export_targets.interpret.vk.conditions import (
     number,
     one,
     shape,
+    whole,
     wholes,
 )
 
@@ -110,6 +111,30 @@ def _affine(argument: str) -> Condition:
     return Condition(argument, "float, of the last axis; never none", holds, evidence)
 
 
+def _an_image(given: Arguments) -> bool:
+    x = a_float(given["input"])
+    return len(x.shape) == 4 and x.storage != "BUFFER"
+
+
+def _of_channels(argument: str) -> Condition:
+    def holds(given: Arguments) -> bool:
+        tensor = a_float(given[argument])
+        return tensor.constant is not None and tensor.shape == shape(given["input"])[1:2]
+
+    return Condition(argument, "constant float, one a channel; never none", holds, CASES)
+
+
+def _sizes(given: Arguments) -> bool:
+    images, channels, height, width = shape(given["input"])
+    sizes = given["N"], given["C"], given["HxW"]
+    return sizes == (images, channels, height * width)
+
+
+def _divides(given: Arguments) -> bool:
+    groups = whole(given["group"])
+    return groups >= 1 and shape(given["input"])[1] % groups == 0
+
+
 def _last(given: Arguments) -> bool:
     return wholes(given["normalized_shape"]) == shape(given["input"])[-1:]
 
@@ -159,6 +184,17 @@ TABLE: dict[str, tuple[str, tuple[Condition, ...]]] = {
             Condition("normalized_shape", "the last axis", _last, CASES),
             _affine("weight"),
             _affine("bias"),
+            number("eps"),
+        ),
+    ),
+    "aten.native_group_norm.default": (
+        "input weight bias N C HxW group eps",
+        (
+            Condition("input", "float, rank 4, an image", _an_image, CASES),
+            _of_channels("weight"),
+            _of_channels("bias"),
+            Condition("N", "with C and HxW the input's sizes", _sizes, CASES),
+            Condition("group", "a divisor of C", _divides, CASES),
             number("eps"),
         ),
     ),

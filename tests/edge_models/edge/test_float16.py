@@ -37,15 +37,20 @@ def scaled_weights(model: nn.Module) -> Iterator[str]:
             weight.copy_(kept)
 
 
+def one_by_one(model: nn.Module, images: Tensor) -> Tensor:
+    """Logits (N, classes) of a model that may take a single image at a time."""
+    return torch.cat([model(image) for image in images.split(1)]).float()
+
+
 @pytest.mark.parametrize("forms", [vulkan.forms(), neural_engine.forms()], ids=["vulkan", "coreml"])
 @torch.no_grad()
 def test_nothing_overflows_with_any_weight_scaled_up(forms: Forms, images: Tensor) -> None:
     spec = model_spec("digits_cotnet")
     reference = load_reference(spec, None).module
-    model, half = (edge_form(spec, reference, (64, 64), IMAGES, "mean", forms) for _ in range(2))
+    model, half = (edge_form(spec, reference, (64, 64), 1, "mean", forms) for _ in range(2))
     half.half()
     results = {}
     for name, _ in zip(scaled_weights(model), scaled_weights(half), strict=True):
-        results[name] = measure(model(images), half(images.half()).float()).sqnr_db
-    assert len(results) > 60
+        results[name] = measure(one_by_one(model, images), one_by_one(half, images.half())).sqnr_db
+    assert len(results) > 30
     assert min(results.values()) > MIN_SQNR_DB

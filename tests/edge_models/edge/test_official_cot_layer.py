@@ -8,25 +8,32 @@ from edge_models.edge import Forms, OfficialCoTLayer
 from edge_models.edge.equalization import Moments
 from edge_models.edge.folding import affine_of
 from edge_models.edge.forms.local_convolution import (
+    LocalConvolutionByColumns,
     LocalConvolutionBySlices,
     LocalConvolutionInFloat16,
     TapNorm,
     TapNormScaled,
 )
+from edge_models.errors import InputError
 from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
+from export_targets.targets import vulkan
 from tests.edge_models.layers import FORMS, made
 
 LAYERS = {"CoTNet": {"dim": 32}, "CoTNeXt": {"dim": 48, "key_groups": 8, "halves": 2}}
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
-LOCAL = [LocalConvolutionBySlices, LocalConvolutionInFloat16]
+LOCAL = [LocalConvolutionBySlices, LocalConvolutionInFloat16, LocalConvolutionByColumns]
 
 
-@pytest.mark.parametrize("forms", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize(
+    ("forms", "batch"),
+    [*((forms, 2) for forms in FORMS.values()), (vulkan.forms(), 1)],
+    ids=[*FORMS, "vulkan"],
+)
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("size", [(5, 7), (8, 3), (2, 2)])
 def test_computes_the_reference(
-    forms: Forms, layer: str, size: tuple[int, int], generator: torch.Generator
+    forms: Forms, batch: int, layer: str, size: tuple[int, int], generator: torch.Generator
 ) -> None:
     reference = made(ReferenceCoTLayer, **LAYERS[layer])
     x = torch.randn(2, reference.dim, *size, generator=generator)
@@ -34,7 +41,8 @@ def test_computes_the_reference(
     edge = OfficialCoTLayer(reference, given, forms)
     with torch.no_grad():
         expected = reference(x.clone()) / edge.divisor.view(-1, 1, 1).float()
-        found = edge(x / given.view(-1, 1, 1).float())
+        maps = (x / given.view(-1, 1, 1).float()).split(batch)
+        found = torch.cat([edge(part) for part in maps])
     assert measure(expected.flatten(1), found.flatten(1)).sqnr_db > 110
 
 
@@ -83,6 +91,12 @@ def test_local_convolution_weighs_neighbours(
             torch.testing.assert_close(result[0, c, i, j], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_several_images_are_refused_where_the_batch_axis_is_taken() -> None:
+    form = LocalConvolutionByColumns(*made(Local, groups=2).arguments(1))
+    with pytest.raises(InputError, match="one image"):
+        form(torch.zeros(2, 8, 3, 4), torch.zeros(2, 16, 3, 4))
+
+
 def operators(module: nn.Module, *inputs: Tensor) -> set[str]:
     """Names of the operators in the exported graph, and the largest number of axes of a result."""
     graph = torch.export.export(module, inputs).graph
@@ -98,6 +112,8 @@ def test_slices_need_no_unfolding_and_no_fifth_axis() -> None:
     inputs = torch.zeros(1, 8, 4, 4), torch.zeros(1, 16, 4, 4)
     slices = operators(LocalConvolutionBySlices(*arguments), *inputs)
     assert not {"im2col", "group_norm", "sum", "permute", "5 axes", "6 axes"} & slices
+    columns = operators(LocalConvolutionByColumns(*arguments), *inputs)
+    assert not {"im2col", "sum", "permute", "clone", "5 axes", "6 axes"} & columns
 
 
 def tap_first(x: Tensor) -> Tensor:

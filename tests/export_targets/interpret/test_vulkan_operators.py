@@ -41,6 +41,7 @@ class Weighted(nn.Module):
         self.clamped = nn.Conv2d(8, 8, 1)
         self.linear = nn.Linear(16, 12)
         self.norm = nn.LayerNorm(16, eps=1e-3)
+        self.of_groups = nn.GroupNorm(4, 8, eps=1e-3)
         self.register_buffer("rows", torch.randn(2, 16))
 
 
@@ -55,6 +56,7 @@ CASES = (
     Case("et_vk.conv_with_clamp.default", lambda x: torch.relu(LAYERS.clamped(x))),
     Case("aten.linear.default", lambda x: LAYERS.linear(x), TOKENS),
     Case("aten.native_layer_norm.default", lambda x: LAYERS.norm(x), TOKENS),
+    Case("aten.native_group_norm.default", lambda x: LAYERS.of_groups(x)),
     Case("aten.bmm.default", lambda x: torch.bmm(x[0], x[0].transpose(1, 2))),
     Case("aten._softmax.default", lambda x: torch.softmax(x, dim=-1), TOKENS),
     # the runtime's GELU is the tanh form

@@ -20,6 +20,29 @@ def native_layer_norm(
     return centered * reciprocal * weight + bias, mean, reciprocal
 
 
+def native_group_norm(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    _batch: int,
+    channels: int,
+    _positions: int,
+    groups: int,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Over (B, C, H, W), the variance as the mean square less the squared mean: the normalized, and
+    the mean and 1 over the standard deviation of each group, (B, groups).
+    """
+    of_groups = x.reshape(x.shape[0], groups, -1)
+    mean = of_groups.mean(-1)
+    variance = (of_groups * of_groups).mean(-1) - mean * mean
+    reciprocal = 1 / torch.sqrt(variance + eps)
+    centered = of_groups - mean.unsqueeze(-1)
+    normalized = (centered * reciprocal.unsqueeze(-1)).view(x.shape)
+    of_channels = (1, channels, 1, 1)
+    return normalized * weight.view(of_channels) + bias.view(of_channels), mean, reciprocal
+
+
 def mean(x: Tensor, dims: Sequence[int], keepdim: bool, _: None) -> Tensor:
     return x.mean(list(dims), keepdim=keepdim)
 
@@ -31,6 +54,7 @@ def amax(x: Tensor, dims: Sequence[int], keepdim: bool) -> Tensor:
 OPERATORS: dict[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     "aten._softmax.default": softmax,
     "aten.native_layer_norm.default": native_layer_norm,
+    "aten.native_group_norm.default": native_group_norm,
     "aten.mean.dim": mean,
     "aten.amax.default": amax,
 }
