@@ -28,9 +28,9 @@ class Formed:
 
 
 def in_form(
-    plan: Plan, loaded: LoadedModel, reference: nn.Module, golden: Tensor, reporter: Reporter
+    plan: Plan, loaded: LoadedModel, reference: nn.Module, inputs: Tensor, reporter: Reporter
 ) -> Formed:
-    """The program of a model's form, and its logits on ``golden``, (samples, B, 3, H, W).
+    """The program of a model's form, and its logits on ``inputs``, (samples, B, 3, H, W).
 
     Raises InputError for a module that is to stay float and is not there, and for a network of
     one's own that does not export.
@@ -40,12 +40,12 @@ def in_form(
     with reporter.stage("Edge form"):
         module = reference
         if request.form == "edge" and plan.spec.own:
-            module, recognized = _own_form(plan, reference, golden[0])
+            module, recognized = _own_form(plan, reference, inputs[0])
         elif request.form == "edge":
             module = edge_form(plan.spec, loaded.module, plan.size, request.batch, heads, forms)
-        logits = run_eager(module, golden)
+        logits = run_eager(module, inputs)
     with reporter.stage("Export"):
-        program = (own_exported if plan.spec.own else exported)(module, golden[0])
+        program = (own_exported if plan.spec.own else exported)(module, inputs[0])
         check_paths(program, request.keep_float)
     return Formed(program, logits, recognized)
 

@@ -75,16 +75,16 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     failed = plan.out.with_name(f"{plan.out.name}.failed")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
-    golden, given = plan.inputs(pixels := plan.batches(images.golden))
+    inputs, given = plan.inputs(pixels := plan.batches(images.judged))
     halves = to_agree_on(plan, loaded.classes, labels, images.calibration, reporter)
 
     reference = one_output(plan.spec, loaded.module, request.heads)
     with reporter.stage("Reference logits"):
-        logits = {"reference": run_eager(reference, golden)}
-    formed = in_form(plan, loaded, reference, golden, reporter)
-    represented = in_numbers(plan, formed.program, images, golden, halves, loaded.classes, reporter)
+        logits = {"reference": run_eager(reference, inputs)}
+    formed = in_form(plan, loaded, reference, inputs, reporter)
+    represented = in_numbers(plan, formed.program, images, inputs, halves, loaded.classes, reporter)
     logits |= {"edge": formed.logits, **represented.logits}
-    program = reference_program(reference, golden[0]) if plan.spec.own else None
+    program = reference_program(reference, inputs[0]) if plan.spec.own else None
 
     with replacement.staging(plan.out) as folder:
         with reporter.stage(f"Lowering to {plan.target.name}"):
@@ -94,21 +94,21 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
         saved = _with_weights(represented.program, lowered.weights)
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
-                logits["quantized"] = run_eager(saved.module(), golden)
+                logits["quantized"] = run_eager(saved.module(), inputs)
         logits |= _saved_logits(plan, folder, given, failed, lowered, reporter)
         agreed = judged(plan, represented.searched, reference, folder / plan.target.file, reporter)
         with reporter.stage("Artifact"):
             write_evidence(folder, loaded, saved, lowered.operators, represented.layers, program)
-            write_golden(folder, pixels, given, logits, labels)
+            write_golden(folder, plan.golden_samples, pixels, given, logits, labels)
             _write_search(folder, represented.searched)
             stayed_float = represented.float_modules + lowered.float_modules
             made = (loaded, images, lowered, stayed_float, formed.recognized, agreed.section)
-            manifest = describe(folder, plan, *made, golden, logits)
+            manifest = describe(folder, plan, *made, inputs, logits)
             artifact.write_manifest(folder, manifest)
             parity: ParityReport | None = None
             problems: tuple[str, ...] = ()
             if request.verify:
-                source, by = images.golden.source, plan.target.runner
+                source, by = images.judged.source, plan.target.runner
                 parity, problems = judge(manifest, by, source, logits, {}, lowered.delegation)
                 problems += agreed.problems
                 problems += _first_apart(plan, represented, lowering, given, parity, reporter)

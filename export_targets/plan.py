@@ -72,6 +72,12 @@ class Plan:
             return GOLDEN_SAMPLES
         return max(FEWEST_SAMPLES, MAX_GOLDEN_NUMBERS // numbers)
 
+    @property
+    def judged_samples(self) -> int:
+        """How many inputs judge the build, the golden ones among them."""
+        golden = self.golden_samples
+        return golden if golden < GOLDEN_SAMPLES else self.target.samples
+
     def batches(self, images: Images) -> Tensor:
         """Crops as uint8 (samples, B, 3, H, W); images that fill no batch are left out."""
         batch = self.request.batch
@@ -237,16 +243,17 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
         size=plan.size,
         calibration=request.calibration_samples * request.batch,
         golden=plan.golden_samples * request.batch,
+        judged=plan.judged_samples * request.batch,
         seed=request.seed,
         strict=request.strict,
         folder_golden=request.golden_images,
     )
-    total = wanted.calibration + wanted.golden if source not in (None, SYNTHETIC) else 0
+    total = wanted.calibration + wanted.judged if source not in (None, SYNTHETIC) else 0
     with reporter.steps("Images", total) as advance:
         sets = image_sets(plan.spec, source, wanted, advance)
     for line in sets.calibration.notes if sets.calibration else ():
         reporter.note(line)
-    for kind, chosen in (("calibration", sets.calibration), ("golden", sets.golden)):
+    for kind, chosen in (("calibration", sets.calibration), ("golden", sets.judged)):
         if chosen is not None and len(chosen.crops) < request.batch:
             raise InputError(
                 f"{len(chosen.crops)} {kind} images do not fill a batch of {request.batch}.",

@@ -35,12 +35,12 @@ def in_numbers(
     plan: Plan,
     floating: torch.export.ExportedProgram,
     images: ImageSets,
-    golden: Tensor,
+    inputs: Tensor,
     halves: Halves | None,
     classes: int,
     reporter: Reporter,
 ) -> Represented:
-    """The program as the recipe has it, with its logits on ``golden``, (samples, B, 3, H, W).
+    """The program as the recipe has it, with its logits on ``inputs``, (samples, B, 3, H, W).
 
     With ``halves``, images to agree on, a search first finds what stays float.
     """
@@ -53,12 +53,12 @@ def in_numbers(
     again = bool(chosen.found_float)
     quantized = calibrated(chosen, floating, images.calibration, reporter) if again else plain
     with reporter.stage("Quantized logits"):
-        logits = {"quantized": run_eager(quantized, golden)}
+        logits = {"quantized": run_eager(quantized, inputs)}
     with reporter.stage("Errors of layers"):
-        layers = layer_errors(floating.module(), quantized, golden)
+        layers = layer_errors(floating.module(), quantized, inputs[: plan.golden_samples])
     why = f"{plan.target.name}: INT8 is for {plan.target.int8_operators}"
     stayed_float = float_modules(quantized, chosen.float_rules, why)
-    program = torch.export.export(quantized, (golden[0],))
+    program = torch.export.export(quantized, (inputs[0],))
     return Represented(program, logits, stayed_float, layers, searched)
 
 

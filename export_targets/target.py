@@ -97,11 +97,12 @@ class Target:
     entry for each recipe that the target can do. ``lowering`` names the module in
     ``export_targets/lowering`` with this target's ``quantizer``, ``lower`` and ``inspect``: it
     imports the compilers, and is imported when one of them is called. ``runner`` names the runner
-    that verifies the saved file, ``other_runners`` those with another arithmetic, by the names that
-    gates ask for; ``packages`` the backends that lowering imports; ``options`` what else can be
-    chosen: the values of each option by its name, the default first; ``excluded`` which of them
-    (recipe, option, value) do not go together; ``int8_operators`` says what INT8 is for here;
-    ``float_costs`` what a multiply-accumulate takes longer in float, by operator, in any unit.
+    that verifies the saved file, on so many ``samples`` of a build, ``other_runners`` those with
+    another arithmetic, by the names that gates ask for; ``packages`` the backends that lowering
+    imports; ``options`` what else can be chosen: the values of each option by its name, the default
+    first; ``excluded`` which of them (recipe, option, value) do not go together; ``int8_operators``
+    says what INT8 is for here; ``float_costs`` what a multiply-accumulate takes longer in float, by
+    operator, in any unit.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Target:
     excluded: tuple[tuple[str, str, str], ...] = ()
     other_runners: Mapping[str, str] = field(default_factory=dict)
     int8_operators: str = ""
+    samples: int = 16
     float_costs: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -61,12 +61,13 @@ def _write_program(path: Path, program: torch.export.ExportedProgram) -> None:
 
 def write_golden(
     folder: Path,
+    samples: int,
     pixels: Tensor,
     given: Tensor,
     logits: dict[str, Tensor],
     labels: tuple[str, ...],
 ) -> None:
-    """Write labels, golden inputs and images, and every program's logits on them.
+    """Write labels, the first ``samples`` as golden inputs and images, and the programs' logits.
 
     ``pixels``: the images, uint8 (samples, B, 3, H, W). ``given``: what the saved file takes, of
     the same shape. ``logits`` by program:
@@ -74,11 +75,11 @@ def write_golden(
     """
     if labels:
         (folder / artifact.LABELS).write_text("\n".join(labels) + "\n", encoding="utf-8")
-    artifact.write_floats(folder, "input", given)
+    artifact.write_floats(folder, "input", given[:samples])
     by_program = {"quantized": logits["edge"]} | logits
     for program, name in artifact.PROGRAMS.items():
-        artifact.write_floats(folder, name, by_program[program])
-    for index, sample in enumerate(pixels):
+        artifact.write_floats(folder, name, by_program[program][:samples])
+    for index, sample in enumerate(pixels[:samples]):
         for position, crop in enumerate(sample):
             name = f"image_{index}.png" if len(sample) == 1 else f"image_{index}_{position}.png"
             to_image(crop).save(folder / artifact.GOLDEN / name)
@@ -93,11 +94,12 @@ def describe(
     stayed_float: tuple[FloatModule, ...],
     recognized: tuple[Recognized, ...] | None,
     agreement: manifest.AgreementSection | None,
-    golden: Tensor,
+    inputs: Tensor,
     logits: Mapping[str, Tensor],
 ) -> Manifest:
-    """The manifest of a folder whose other files are written; ``logits`` of the saved file."""
-    request, spec = plan.request, plan.spec
+    """The manifest of a folder whose other files are written; ``logits`` by program."""
+    request, spec, golden = plan.request, plan.spec, inputs[: plan.golden_samples]
+    kept = {name: values[: len(golden)] for name, values in logits.items()}
     output = plan.output_section(loaded.classes)
     return Manifest(
         name=plan.name,
@@ -125,8 +127,8 @@ def describe(
         recognized=_recognized(recognized),
         calibration=_calibration(images.calibration) if plan.recipe.needs_calibration else None,
         agreement=agreement,
-        golden=manifest.GoldenSection(samples=len(golden), source=images.golden.source),
-        selftest=self_test(plan.target.gates[plan.recipe.name], output, logits),
+        golden=manifest.GoldenSection(samples=len(golden), source=images.judged.source),
+        selftest=self_test(plan.target.gates[plan.recipe.name], output, kept),
         files=artifact.file_entries(folder, (plan.target.file, artifact.LABELS)),
         toolchain=manifest.toolchain(plan.target.packages),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

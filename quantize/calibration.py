@@ -44,22 +44,25 @@ class Images:
 
 @dataclass(frozen=True)
 class ImageSets:
-    """What a build looks at. ``golden`` images are never in ``calibration``."""
+    """What a build looks at. No image in ``judged`` is in ``calibration``; the first ones of them
+    are the golden images.
+    """
 
     calibration: Images | None
-    golden: Images
+    judged: Images
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How many images of which size (H, W), by which seed. ``strict``: one that cannot be read is
-    refused. ``folder_golden``: whether a folder's images may be golden ones, which the artifact
-    keeps.
+    """How many images of which size (H, W), by which seed. ``golden``, which the artifact keeps,
+    are among those that are ``judged``. ``strict``: one that cannot be read is refused.
+    ``folder_golden``: whether a folder's images may be golden ones.
     """
 
     size: Size
     calibration: int
     golden: int
+    judged: int
     seed: int
     strict: bool = False
     folder_golden: bool = True
@@ -68,11 +71,12 @@ class Wanted:
 def image_sets(
     spec: ModelSpec, source: str | None, wanted: Wanted, progress: Callable[[], None]
 ) -> ImageSets:
-    """Choose calibration and golden images.
+    """Choose the images that calibrate and those that judge.
 
     ``source`` is a folder, "synthetic", or None. A folder that has enough images gives the golden
-    ones too; else they are the model's own (digits held out) or photographs from scikit-learn.
-    ``progress`` is called for each image read. Raises InputError for a folder that cannot serve.
+    ones too, and of what then is left beside the calibration the others that judge; else they are
+    the model's own (digits held out) or photographs from scikit-learn. ``progress`` is called for
+    each image read. Raises InputError for a folder that cannot serve.
     """
     if source == SYNTHETIC:
         drawn = synthetic(wanted.calibration, wanted.seed)
@@ -107,11 +111,11 @@ def synthetic(count: int, seed: int) -> tuple[Image.Image, ...]:
 
 
 def own_images(spec: ModelSpec, wanted: Wanted) -> Images:
-    """The golden images that the product has for a model by itself."""
+    """The images that the product has for a model by itself, to judge a build."""
     if spec.digits:
         images, _ = digits("held_out")
-        return _cropped(HELD_OUT, images[: wanted.golden], spec, wanted)
-    taken = views(photographs(), wanted.golden)
+        return _cropped(HELD_OUT, images[: wanted.judged], spec, wanted)
+    taken = views(photographs(), wanted.judged)
     return _cropped("views of scikit-learn's photographs", taken, spec, wanted)
 
 
@@ -135,22 +139,24 @@ def _from_folder(
         )
     order = np.random.default_rng(wanted.seed).permutation(len(listed.paths))
     shares = wanted.folder_golden and len(listed.paths) >= 2 * wanted.golden
-    held_out = wanted.golden if shares else 0
-    chosen = [listed.paths[i] for i in order[: wanted.calibration + held_out]]
+    golden = wanted.golden if shares else 0
+    more = wanted.judged - golden if shares else 0
+    chosen = [listed.paths[i] for i in order[: golden + wanted.calibration + more]]
     reader = CropReader(folder, len(chosen), spec.input, wanted.size, wanted.strict)
     read = reader.read_all(chosen, progress)
     source = f"folder {folder.name}"
     notes = (*listed.notes(folder.name), *reader.notes())
-    held, rest = read[:held_out], read[held_out:]
-    if held:
-        kept = (
-            f"{folder.name}: {len(held)} photographs are stored in the artifact as golden images, "
+    kept, rest = read[:golden], read[golden : golden + wanted.calibration]
+    judged = kept + read[golden + wanted.calibration :]
+    if kept:
+        said = (
+            f"{folder.name}: {len(kept)} photographs are stored in the artifact as golden images, "
         )
-        notes += (f"{kept}shown in its report and copied to a phone; --no-golden-images: none",)
+        notes += (f"{said}shown in its report and copied to a phone; --no-golden-images: none",)
     calibration = Images(source, _stacked(rest, wanted.size), notes, len(reader.unreadable))
-    if not held:
+    if not kept:
         return ImageSets(calibration, own_images(spec, wanted))
-    return ImageSets(calibration, Images(f"{source}, not calibrated on", torch.stack(held)))
+    return ImageSets(calibration, Images(f"{source}, not calibrated on", torch.stack(judged)))
 
 
 def _stacked(read: list[Tensor], size: Size) -> Tensor:

@@ -70,6 +70,18 @@ def _shape(argument: object) -> tuple[int, ...]:
     return tuple(argument.meta["val"].shape)
 
 
+def is_last_product(node: fx.Node) -> bool:
+    """Whether a node is a linear, or a convolution of 1x1 without stride and groups, whose result
+    leaves the program.
+    """
+    if operator_name(node) == "conv2d":
+        plain = len(node.args) <= 3  # else a stride, padding, dilation or groups
+        product = plain and _shape(node.args[1])[2:] == (1, 1)
+    else:
+        product = operator_name(node) == "linear"
+    return product and all(user.op == "output" for user in node.users)
+
+
 def lies_below(module: str, path: str) -> bool:
     """Whether the module at one path is that at another, or inside it."""
     return f"{module}.".startswith(f"{path}.")

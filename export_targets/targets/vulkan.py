@@ -113,5 +113,6 @@ TARGET = Target(
     gates={"fp32": FP32_GATES, "fp16": FP16_GATES, "int8": INT8_GATES},
     lowering="vulkan",
     other_runners=ROUNDINGS,
-    int8_operators="convolutions but depthwise ones, sums of feature maps, and linears of rows",
+    int8_operators="convolutions but depthwise ones, sums of feature maps, and linears of rows, "
+    "not for what gives the logits",
 )

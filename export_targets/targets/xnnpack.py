@@ -113,6 +113,7 @@ TARGET = Target(
     summary="ExecuTorch .pte on the CPU through XNNPACK",
     file="model.pte",
     runner="host",
+    samples=64,
     default_recipe="int8",
     forms=forms,
     float_rules=float_rules,

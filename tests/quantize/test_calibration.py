@@ -27,9 +27,10 @@ def choose(
     seed: int = 0,
     name: str = PUBLISHED,
     strict: bool = False,
+    judged: int = 4,
 ) -> ImageSets:
     given = None if source is None else str(source)
-    wanted = Wanted((64, 64), samples, golden, seed, strict)
+    wanted = Wanted((64, 64), samples, golden, max(golden, judged), seed, strict)
     return image_sets(model_spec(name), given, wanted, lambda: None)
 
 
@@ -54,26 +55,37 @@ def fill(folder: Path, count: int, broken: int = 0) -> Path:
 
 def test_folder_is_read_recursively_and_golden_images_are_not_calibrated_on(tmp_path: Path) -> None:
     sets = choose(fill(tmp_path, 40))
-    calibration, golden = pixels(sets.calibration), pixels(sets.golden)
+    calibration, golden = pixels(sets.calibration), pixels(sets.judged)
     assert (len(calibration), len(golden)) == (12, 4)
     assert len({*calibration, *golden}) == 16
     assert sets.calibration is not None
     assert sets.calibration.source == f"folder {tmp_path.name}"
-    assert sets.golden.source == f"folder {tmp_path.name}, not calibrated on"
+    assert sets.judged.source == f"folder {tmp_path.name}, not calibrated on"
+
+
+def test_what_a_folder_has_beyond_its_calibration_judges_too(tmp_path: Path) -> None:
+    few, more = (choose(fill(tmp_path, 40), judged=judged) for judged in (4, 20))
+    assert pixels(few.calibration) == pixels(more.calibration)
+    assert (len(pixels(few.judged)), len(pixels(more.judged))) == (4, 20)
+    assert pixels(more.judged)[:4] == pixels(few.judged)
+    assert not set(pixels(more.judged)) & set(pixels(more.calibration))
+    enough_for_four = choose(tmp_path, samples=34, judged=20)
+    assert len(pixels(enough_for_four.calibration)) == 34
+    assert len(pixels(enough_for_four.judged)) == 6
 
 
 def test_folder_choice_is_seeded(tmp_path: Path) -> None:
     fill(tmp_path, 40)
     first, again, other = choose(tmp_path), choose(tmp_path), choose(tmp_path, seed=1)
     assert pixels(first.calibration) == pixels(again.calibration)
-    assert pixels(first.golden) == pixels(again.golden)
+    assert pixels(first.judged) == pixels(again.judged)
     assert pixels(first.calibration) != pixels(other.calibration)
 
 
 def test_small_folder_serves_golden_images_too(tmp_path: Path) -> None:
     sets = choose(fill(tmp_path, 8), samples=DEFAULT_SAMPLES)
-    assert (len(pixels(sets.calibration)), len(pixels(sets.golden))) == (4, 4)
-    assert not set(pixels(sets.calibration)) & set(pixels(sets.golden))
+    assert (len(pixels(sets.calibration)), len(pixels(sets.judged))) == (4, 4)
+    assert not set(pixels(sets.calibration)) & set(pixels(sets.judged))
 
 
 def test_that_photographs_are_kept_is_said(tmp_path: Path) -> None:
@@ -85,12 +97,12 @@ def test_that_photographs_are_kept_is_said(tmp_path: Path) -> None:
 
 
 def test_no_photograph_is_kept_where_that_is_not_wanted(tmp_path: Path) -> None:
-    wanted = Wanted((64, 64), 12, 4, 0, folder_golden=False)
+    wanted = Wanted((64, 64), 12, 4, 4, 0, folder_golden=False)
     sets = image_sets(model_spec(PUBLISHED), str(fill(tmp_path, 40)), wanted, lambda: None)
     assert sets.calibration is not None
-    assert "scikit-learn" in sets.golden.source
-    assert (len(sets.calibration.crops), len(sets.golden.crops)) == (12, 4)
-    assert not set(pixels(sets.golden)) & set(pixels(sets.calibration))
+    assert "scikit-learn" in sets.judged.source
+    assert (len(sets.calibration.crops), len(sets.judged.crops)) == (12, 4)
+    assert not set(pixels(sets.judged)) & set(pixels(sets.calibration))
     assert not any("golden" in note for note in sets.calibration.notes)
 
 
@@ -98,14 +110,14 @@ def test_no_photograph_is_kept_where_that_is_not_wanted(tmp_path: Path) -> None:
 def test_folder_too_small_to_share_is_calibrated_on_whole(name: str, tmp_path: Path) -> None:
     sets = choose(fill(tmp_path, 7), name=name)
     assert len(pixels(sets.calibration)) == 7
-    assert "scikit-learn" in sets.golden.source
-    assert len(pixels(sets.golden)) == 4
+    assert "scikit-learn" in sets.judged.source
+    assert len(pixels(sets.judged)) == 4
 
 
 def test_progress_is_told_of_each_image(tmp_path: Path) -> None:
     calls: Counter[str] = Counter()
     spec = model_spec(PUBLISHED)
-    wanted = Wanted((64, 64), 12, 4, 0)
+    wanted = Wanted((64, 64), 12, 4, 4, 0)
     image_sets(spec, str(fill(tmp_path, 40)), wanted, lambda: calls.update(["image"]))
     assert calls["image"] == 16
 
@@ -116,7 +128,7 @@ def test_a_tenth_may_be_unreadable_and_is_named(tmp_path: Path) -> None:
     assert sets.calibration.unreadable == 1
     (note,) = [note for note in sets.calibration.notes if note.startswith("Left out: ")]
     assert "0.png cannot be read" in note
-    assert len(sets.calibration.crops) + len(sets.golden.crops) == 9
+    assert len(sets.calibration.crops) + len(sets.judged.crops) == 9
 
 
 def test_what_is_no_image_is_counted(tmp_path: Path) -> None:
@@ -178,8 +190,8 @@ def test_digits_models_calibrate_on_training_digits_and_are_gated_on_held_out(na
     sets = choose(None, samples=20, name=name)
     training, held_out = ({i.tobytes() for i in digits(s)[0]} for s in ("train", "held_out"))
     assert set(pixels(sets.calibration)) <= training
-    assert set(pixels(sets.golden)) <= held_out
-    assert (len(set(pixels(sets.calibration))), len(set(pixels(sets.golden)))) == (20, 4)
+    assert set(pixels(sets.judged)) <= held_out
+    assert (len(set(pixels(sets.calibration))), len(set(pixels(sets.judged)))) == (20, 4)
     other = choose(None, samples=20, name=name, seed=1)
     assert pixels(sets.calibration) != pixels(other.calibration)
 
@@ -187,7 +199,7 @@ def test_digits_models_calibrate_on_training_digits_and_are_gated_on_held_out(na
 def test_published_model_has_no_calibration_images_of_its_own() -> None:
     sets = choose(None)
     assert sets.calibration is None
-    assert len(set(pixels(sets.golden))) == 4
+    assert len(set(pixels(sets.judged))) == 4
 
 
 def test_synthetic_images_are_asked_for_by_name() -> None:
@@ -196,7 +208,7 @@ def test_synthetic_images_are_asked_for_by_name() -> None:
     assert sets.calibration.source == "synthetic"
     expected = crops(synthetic(3, 0), model_spec(PUBLISHED).input, (64, 64))
     assert torch.equal(sets.calibration.crops, expected)
-    assert "photographs" in sets.golden.source
+    assert "photographs" in sets.judged.source
 
 
 def test_synthetic_images_are_seeded_and_vary() -> None:

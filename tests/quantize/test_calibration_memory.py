@@ -27,8 +27,9 @@ READ = f"""
 from edge_models.catalog import model_spec
 from quantize.calibration import Wanted, image_sets
 before = peak_memory_bytes()
-sets = image_sets(model_spec("{MODEL}"), sys.argv[1], Wanted((224, 224), 128, 16, 0), lambda: None)
-taken = len(sets.calibration.crops) + len(sets.golden.crops)
+wanted = Wanted((224, 224), 128, 16, 16, 0)
+sets = image_sets(model_spec("{MODEL}"), sys.argv[1], wanted, lambda: None)
+taken = len(sets.calibration.crops) + len(sets.judged.crops)
 print(json.dumps({{"taken": taken, "gigabytes": (peak_memory_bytes() - before) / 1e9}}))
 """
 BUILD = f"""

@@ -5,7 +5,7 @@ from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuant
 from torchao.quantization.pt2e.quantizer import Quantizer
 
 from edge_models.spec import FloatRule
-from export_targets.lowering.graph import keeping
+from export_targets.lowering.graph import is_last_product, keeping
 from quantize.pt2e import int8_config
 from quantize.recipe import Recipe
 
@@ -32,8 +32,11 @@ def _has_kernel(node: torch.fx.Node) -> bool:
     """Whether the runtime has a fused kernel that was seen to be right and loses no accuracy.
 
     A sum in the residual stream of tokens keeps its float: a step of INT8 there is as large as what
-    decides between classes. The kernel of a depthwise convolution was never run by anybody known.
+    decides between classes. So is one of the logits, whose range a few images set. The kernel of a
+    depthwise convolution was never run by anybody known.
     """
+    if is_last_product(node):
+        return False
     if node.target == aten.relu.default and isinstance(node.args[0], torch.fx.Node):
         node = node.args[0]
     shape = node.meta["val"].shape

@@ -15,7 +15,14 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 from edge_models.edge.forms.local_convolution import LocalConvolutionBySlices
 from edge_models.edge.forms.stem import ColumnPairs
 from edge_models.spec import FloatRule
-from export_targets.lowering.graph import computing, keeping, lies_in, readers, ruling
+from export_targets.lowering.graph import (
+    computing,
+    is_last_product,
+    keeping,
+    lies_in,
+    readers,
+    ruling,
+)
 from quantize.pt2e import int8_config, symmetric
 from quantize.recipe import Recipe
 
@@ -50,7 +57,9 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {}, int8_config("static").output_activation, _annotated=True
                 )
-            if _is_last_product(node) and not keeping(node, of_paths):
+            # other convolutions that share such a one's input in its own scale XNNPACK computes
+            # wrongly: 7 dB
+            if is_last_product(node) and not keeping(node, of_paths):
                 dynamic = int8_config("dynamic")
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {node.args[0]: dynamic.input_activation, node.args[1]: dynamic.weight},
@@ -126,17 +135,3 @@ def _is_sliced_weights(node: torch.fx.Node) -> bool:
         user.target == torch.ops.aten.slice.Tensor and lies_in(user, LocalConvolutionBySlices)
         for user in users
     )
-
-
-def _is_last_product(node: torch.fx.Node) -> bool:
-    """Whether a node is a linear, or a convolution of 1x1 without stride and groups, whose result
-    leaves the program. Other convolutions that share such a one's input in its own scale XNNPACK
-    computes wrongly: 7 dB.
-    """
-    if node.target == aten.conv2d.default:
-        weight: Any = node.args[1]
-        plain = len(node.args) <= 3  # else a stride, padding, dilation or groups
-        product = plain and weight.meta["val"].shape[2:] == (1, 1)
-    else:
-        product = node.target == aten.linear.default
-    return product and all(user.op == "output" for user in node.users)

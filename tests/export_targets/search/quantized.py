@@ -35,7 +35,7 @@ class Graphs:
     def inputs(self) -> Tensor:
         """Of the golden images, (samples, 1, 3, H, W)."""
         images = choose_images(self.plan, silent_reporter())
-        return self.plan.inputs(self.plan.batches(images.golden))[0]
+        return self.plan.inputs(self.plan.batches(images.judged))[0]
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
