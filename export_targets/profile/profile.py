@@ -62,9 +62,9 @@ class Settings:
     None leaves the threads to the runtime.
     """
 
-    iterations: int
-    warmup: int
-    threads: int | None
+    iterations: int = 120
+    warmup: int = 10
+    threads: int | None = None
 
 
 @dataclass(frozen=True)

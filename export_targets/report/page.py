@@ -145,7 +145,7 @@ def _points(subjects: Sequence[Subject], place: Place | None) -> list[Point]:
         Point(
             number=index + 1,
             label=subject.label,
-            megabytes=subject.deployed_bytes / 1e6,
+            megabytes=subject.manifest.deployed_bytes / 1e6,
             sqnr_db=subject.chain.sqnr_db,
             ms=subject.current[place].phases.execute.p50_ms if place else None,
             color=color(index),
