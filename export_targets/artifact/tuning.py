@@ -76,6 +76,11 @@ class Tuning(BaseModel):
     candidates: tuple[Candidate, ...]
     chosen: str | None
 
+    @property
+    def timed(self) -> bool:
+        """Whether times were taken of every file whose gates held."""
+        return all(one.p50_ms is not None for one in self.candidates if one.passed)
+
     @model_validator(mode="after")
     def _chosen_meets(self) -> Self:
         able = [one.name for one in self.candidates if one.meets]

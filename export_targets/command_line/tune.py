@@ -48,6 +48,7 @@ from quantize import recipes as all_recipes
 if TYPE_CHECKING:
     from export_targets.tune.asked import Asked
 
+PAGE = "report.html"  # beside the builds
 # Arguments that are not those of its builds.
 OWN = (
     *("model", "targets", "recipes", "agreements", "images", "at_least", "out", "force"),
@@ -113,10 +114,14 @@ def tune(
 ) -> int:
     """Recipes and agreements of a model, each built and measured; the best that agrees is kept."""
     with loading():
+        from export_targets.report.page import write_report
         from export_targets.tune.run import tune as run
 
+    reporter = stderr_reporter()
     with results_alone():
-        tuned = run(asked(context), stderr_reporter())
+        tuned = run(asked(context), reporter)
+    if tuned.built:
+        write_report(tuned.built, tuned.work / PAGE, reporter, tuned.tuning)
     print_result(tuned.document(), as_json, lambda: show.tuning(tuned))
     return judged(tuned.problems)
 

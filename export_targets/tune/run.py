@@ -34,6 +34,11 @@ class Tuned:
     out: Path | None
     problems: tuple[str, ...]
 
+    @property
+    def built(self) -> list[Path]:
+        """The artifacts whose gates held."""
+        return [self.work / one.folder for one in self.tuning.candidates if one.passed]
+
     def document(self) -> dict[str, object]:
         """What ``edgeform tune --json`` prints."""
         out = None if self.out is None else str(self.out)
