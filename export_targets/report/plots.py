@@ -163,7 +163,7 @@ def _agreements(
         axes = drawn.subplots()
         axes.grid(visible=True, axis="both")
         axes.axhline(tuning.at_least, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-        for x, (number, one, agreement) in zip(across, points, strict=True):
+        for x, (number, one, agreement) in reversed([*zip(across, points, strict=True)]):
             hue = SERIES[0] if one.on_front else SOFT
             axes.vlines(x, *agreement.interval, colors=hue, linewidth=2)
             face = hue if one.on_front else CARD

@@ -39,9 +39,14 @@ def candidates(
         if row.name in times:
             content["p50_ms"] = times[row.name].phases.execute.p50_ms
         found.append(Candidate(**content))
+    return on_front(found)
+
+
+def on_front(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The same, each with whether it stands on the front of those whose gates held."""
     passed = [one for one in found if one.passed]
-    on_front = front([_costs(one, passed) for one in passed])
-    names = {one.name for one, on in zip(passed, on_front, strict=True) if on}
+    stands = front([_costs(one, passed) for one in passed])
+    names = {one.name for one, on in zip(passed, stands, strict=True) if on}
     return tuple(one.model_copy(update={"on_front": one.name in names}) for one in found)
 
 

@@ -8,7 +8,7 @@ from export_targets.artifact.latency_folder import model_digest
 from export_targets.artifact.latency_report import LatencyReport
 from export_targets.profile.profile import Settings, profile_all
 from export_targets.progress import Reporter
-from export_targets.runner import runner_named
+from export_targets.runner import timing_runner
 
 HOST = "host"
 
@@ -17,20 +17,15 @@ def untimed(runner: str | None, targets: Sequence[str]) -> dict[str, str]:
     """Of each target whose files the runner, None for this machine, cannot time: why. Raises
     InputError where a runner was named and can time none.
     """
-    found = {}
+    refused = dict[str, InputError]()
     for target in targets:
         try:
-            chosen = runner_named(runner or HOST, target)
+            timing_runner(runner or HOST, target)
         except InputError as error:
-            found[target] = error.what
-            refusal = error
-        else:
-            if chosen.turns is None and chosen.measure is None:
-                found[target] = f"The runner {chosen.name} gives no times: {chosen.untimed}."
-                refusal = InputError(found[target], "Name a device that the file is for.")
-    if runner is not None and len(found) == len(targets):
-        raise refusal
-    return found
+            refused[target] = error
+    if runner is not None and len(refused) == len(targets):
+        raise refused[targets[0]]
+    return {target: error.what for target, error in refused.items()}
 
 
 def latencies(
