@@ -9,7 +9,7 @@ import torch
 
 from edge_models.errors import InputError
 from export_targets.artifact.folder import open_artifact, read_manifest
-from export_targets.artifact.latency_folder import model_digest, stored_reports
+from export_targets.artifact.latency_folder import stored_reports
 from export_targets.artifact.tuning import TUNING, Agreement, Tuning
 from export_targets.matrix import run as running
 from export_targets.matrix.cell import Cell, Row, run_cell
@@ -21,7 +21,6 @@ from export_targets.tune import agreeing
 from export_targets.tune.agreeing import KEPT, to_judge
 from export_targets.tune.asked import Asked, attempts
 from export_targets.tune.run import Tuned, tune
-from export_targets.tune.timing import untimed
 from tests.conftest import SMALL, EdgeformInProcess
 from tests.export_targets.tune.conftest import ASKED, Run, asked, untraced
 
@@ -141,13 +140,6 @@ def test_a_red_build_is_shown_and_not_taken(
     assert read_manifest(Path(str(again.request.out))).recipe == "fp32"
 
 
-def test_files_of_the_same_bytes_are_timed_once(run: Run) -> None:
-    digests = [model_digest(read_manifest(run.tuned.work / name)) for name in NAMES]
-    times = [one.p50_ms for one in run.tuned.tuning.candidates]
-    for digest, time in zip(digests, times, strict=True):
-        assert time == times[digests.index(digest)]
-
-
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
@@ -187,14 +179,6 @@ def test_another_artifact_is_replaced_by_force_alone(
     forced = replace(other, request=replace(of_another, force=True))
     with pytest.raises(pytest.fail.Exception, match="something was built"):
         tune(forced, silent_reporter())
-
-
-def test_a_file_that_nothing_here_can_time_is_said_to_be(tmp_path: Path) -> None:
-    assert untimed(None, ["xnnpack"]) == {}
-    assert list(untimed(None, ["xnnpack", "vulkan", "coreml"])) == ["vulkan", "coreml"]
-    assert list(untimed("adb", ["xnnpack", "coreml"])) == ["coreml"]
-    with pytest.raises(InputError, match="gives no times"):
-        untimed("interpreter", ["vulkan"])
 
 
 def test_every_recipe_of_each_target_is_tried_and_int8_searched(tmp_path: Path) -> None:
