@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.edge.network import Recognized
 from edge_models.errors import InputError, described
 from edge_models.parity import ParityReport
@@ -19,7 +18,7 @@ from export_targets.artifact import replacement
 from export_targets.artifact.manifest import Manifest
 from export_targets.artifact.sensitivity import write_sensitivity
 from export_targets.form import in_form, reference_program
-from export_targets.plan import Plan, choose_images, read_labels, resolve, settle
+from export_targets.plan import Plan, choose_images, load_model, read_labels, resolve, settle
 from export_targets.progress import Reporter
 from export_targets.prove.first_apart import first_apart
 from export_targets.prove.hops import fallen, judge
@@ -70,9 +69,9 @@ def build(request: BuildRequest, reporter: Reporter) -> BuildResult:
 
 def _build(asked: Plan, reporter: Reporter) -> BuildResult:
     request = asked.request
-    loaded = _loaded(asked, reporter)
+    loaded = load_model(asked, reporter)
     plan = settle(asked, labels := read_labels(asked, loaded.classes))
-    failed = plan.out.with_name(f"{plan.out.name}.failed")
+    failed = plan.out.with_name(f"{plan.out.name}{replacement.FAILED}")
     replacement.check_replaceable(plan.out, plan.identity(loaded), request.force)
     images = choose_images(plan, reporter)
     inputs, given = plan.inputs(pixels := plan.batches(images.judged))
@@ -159,15 +158,6 @@ def _own_notes(
     ]
     kept = [] if program else [WITHOUT_PROGRAM]
     return [*(found or ["no known layer was recognized"]), *kept, *fallen(lowered.delegation)]
-
-
-def _loaded(plan: Plan, reporter: Reporter) -> LoadedModel:
-    """The published model with its weights, and a note on what else its checkpoint holds."""
-    asked = plan.request
-    checkpoint = None if asked.checkpoint is None else Path(asked.checkpoint)
-    loaded = load_reference(plan.spec, checkpoint, asked.seed, asked.weights, asked.strict)
-    reporter.notes((*(plan.spec.own.notes if plan.spec.own else ()), *loaded.notes))
-    return loaded
 
 
 def _with_weights(

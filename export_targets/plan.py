@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from edge_models.catalog import model_spec
-from edge_models.checkpoint import LoadedModel
+from edge_models.checkpoint import LoadedModel, load_reference
 from edge_models.errors import InputError
 from edge_models.images import normalize
 from edge_models.own_code import is_place
@@ -229,6 +229,15 @@ def settle(plan: Plan, labels: tuple[str, ...]) -> Plan:
             "Name them apart in the labels, or say --output logits.",
         )
     return replace(plan, options=options)
+
+
+def load_model(plan: Plan, reporter: Reporter) -> LoadedModel:
+    """The published model with its weights, and a note on what else its checkpoint holds."""
+    asked = plan.request
+    checkpoint = None if asked.checkpoint is None else Path(asked.checkpoint)
+    loaded = load_reference(plan.spec, checkpoint, asked.seed, asked.weights, asked.strict)
+    reporter.notes((*(plan.spec.own.notes if plan.spec.own else ()), *loaded.notes))
+    return loaded
 
 
 def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:

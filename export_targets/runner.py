@@ -90,6 +90,17 @@ def runner_named(name: str, target: str) -> Runner:
     return runner
 
 
+def timing_runner(name: str, target: str) -> Runner:
+    """A runner by name that can time a target's files here. Raises InputError."""
+    chosen = runner_named(name, target)
+    if chosen.turns is None and chosen.measure is None:
+        raise InputError(
+            f"The runner {chosen.name} gives no times: {chosen.untimed}.",
+            "Measure on a device that the file is for; --import takes its report.",
+        )
+    return chosen
+
+
 def runs_here(runner: Runner, target: str) -> bool:
     """Whether a runner can execute a target's files on this system, once it is built."""
     try:

@@ -48,6 +48,7 @@ ROOMS: dict[str, set[str]] = {
     "profile": CONTRACTS | {"request.py", "pipeline.py", "runners"},
     "report": {"artifact", "prove", "progress.py"},
     "matrix": {"artifact", "target.py", "progress.py", "workers.py"},
+    "tune": CONTRACTS | PLANS | {"matrix", "profile", "prove", "search"},
     "command_line": CONTRACTS
     | {
         "request.py",
@@ -57,6 +58,7 @@ ROOMS: dict[str, set[str]] = {
         "profile",
         "report",
         "matrix",
+        "tune",
         "targets",
         "waiting_threads.py",
         "lowering",

@@ -207,6 +207,11 @@ class Manifest(Section):
         return self.model.family == FAMILY
 
     @property
+    def deployed_bytes(self) -> int:
+        """What an app takes."""
+        return sum(entry.bytes for entry in self.files if entry.deploy)
+
+    @property
     def sound(self) -> bool:
         """Whether as much is in the delegate as has to be. Of the catalog's models it is all; a
         network of one's own may hold what a runtime computes outside, and the published form is

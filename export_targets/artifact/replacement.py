@@ -18,6 +18,8 @@ from edge_models.errors import InputError
 from export_targets.artifact.folder import MANIFEST, old_of, read_manifest
 from export_targets.artifact.manifest import Identity
 
+FAILED = ".failed"  # after an artifact's name: what a build whose gates fail leaves
+
 
 def check_replaceable(out: Path, identity: Identity, force: bool) -> None:
     """Raises InputError where ``out`` holds something other than this artifact. ``force`` lets

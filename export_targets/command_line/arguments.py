@@ -19,28 +19,31 @@ if TYPE_CHECKING:
     from export_targets.request import BuildRequest
 
 MAX_SEED = 2**63 - 1
+MAX_SAMPLES = 4096
 MAX_THREADS = 256
+GIVEN = "COMMANDLINE"  # typer's name of where an argument comes from
 # Options of `profile` that --import goes without.
 MEASURING = ("baseline", "network", "runner", "compute_units", "iterations", "warmup", "threads")
 
 
-def _names_in(package: ModuleType) -> Callable[[str], list[str]]:
+def names_in(package: ModuleType) -> Callable[[str], list[str]]:
     """Completes the name of a module in a package: that of what the module holds."""
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
+Model = Annotated[str, typer.Argument(help="One of `edgeform list models`, or FILE.py:FUNCTION.")]
 TargetName = Annotated[
     str | None,
     typer.Option(
         "--target",
         help="A target of `edgeform list targets`; without it they are listed.",
-        autocompletion=_names_in(targets),
+        autocompletion=names_in(targets),
     ),
 ]
 RecipeName = Annotated[
     str | None,
-    typer.Option("--recipe", help="Default: the target's own.", autocompletion=_names_in(recipes)),
+    typer.Option("--recipe", help="Default: the target's own.", autocompletion=names_in(recipes)),
 ]
 
 
@@ -90,9 +93,11 @@ PhoneReport = Annotated[
     Path | None, typer.Option("--import", help="Add a report that a phone's app wrote.")
 ]
 
+Checkpoint = Annotated[Path | None, typer.Option(help="Of torch.save or safetensors.")]
 Calibration = Annotated[
     str | None, typer.Option(help="A folder of images, read recursively, or `synthetic`.")
 ]
+CalibrationSamples = Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)]
 NoGoldenImages = Annotated[
     bool,
     typer.Option("--no-golden-images", help="Keep no photograph of --calibration in the artifact."),
@@ -114,6 +119,7 @@ Size = Annotated[
     str | None,
     typer.Option("--size", "--input-size", help="H or HxW in pixels, multiples of 32."),
 ]
+Batch = Annotated[int, typer.Option(min=1)]
 Mean = Annotated[str | None, typer.Option(help="R,G,B of the training, in [0, 1].")]
 Std = Annotated[str | None, typer.Option(help="R,G,B of the training, in [0, 1].")]
 Crop = Annotated[float | None, typer.Option(help="Its share of the resized shorter side.")]
@@ -121,6 +127,9 @@ Interpolation = Annotated[str | None, typer.Option(help="bilinear or bicubic.")]
 ResizeMode = Annotated[
     str | None, typer.Option("--resize", help="crop, or stretch: both sides to the size.")
 ]
+LabelFile = Annotated[Path | None, typer.Option(help="NAME or FOLDER<TAB>NAME a line.")]
+Heads = Annotated[str, typer.Option(help="mean or both; for models with two heads.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace another artifact.")]
 OwnKind = Annotated[
     str | None,
     typer.Option("--output-kind", help="Of your own network: logits of classes, or tensors."),
@@ -166,14 +175,14 @@ def build_request(given: Mapping[str, Any]) -> "BuildRequest":
         "size": size_in_pixels(given["size"]),
         "mean": colour(given["mean"]),
         "std": colour(given["std"]),
-        "verify": not given["no_verify"],
-        "keep_float": tuple(given["keep_float"] or ()),
+        "verify": not given.get("no_verify"),
+        "keep_float": tuple(given.get("keep_float") or ()),
         "module": None,
         "options": target_options(
             given["input_kind"], given["output"], given["minimum_deployment"]
         ),
     }
-    names = {field.name for field in fields(BuildRequest)} - read.keys()
+    names = {field.name for field in fields(BuildRequest)} & given.keys() - read.keys()
     return BuildRequest(**{name: given[name] for name in names}, **read)
 
 
@@ -191,7 +200,7 @@ def check_import(context: typer.Context) -> None:
     """Raises InputError where ``profile --import`` is given what is for measuring."""
     sources = map(context.get_parameter_source, MEASURING)
     several = len(context.params["artifacts"]) > 1
-    if several or any(source and source.name == "COMMANDLINE" for source in sources):
+    if several or any(source and source.name == GIVEN for source in sources):
         options = ", --".join(MEASURING).replace("_", "-")
         raise InputError(
             "--import is of one artifact and measures nothing.",

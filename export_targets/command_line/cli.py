@@ -16,20 +16,27 @@ from export_targets.command_line.answers import classify, sensitivity
 from export_targets.command_line.arguments import (
     Agreement,
     Baseline,
+    Batch,
     Calibration,
+    CalibrationSamples,
+    Checkpoint,
     ClassOrder,
     ComputeUnits,
     Crop,
     Debug,
     Deployment,
     FolderLabels,
+    Force,
+    Heads,
     Images,
     ImagesToAgreeOn,
     InputKind,
     Interpolation,
     Json,
     KeepFloat,
+    LabelFile,
     Mean,
+    Model,
     Network,
     NoGoldenImages,
     NoVerify,
@@ -66,9 +73,9 @@ from export_targets.command_line.console import (
     results_alone,
 )
 from export_targets.command_line.many_builds import demo, matrix
+from export_targets.command_line.tune import tune
 from export_targets.progress import stderr_reporter
 
-MAX_SAMPLES = 4096
 MAX_ITERATIONS = 100_000
 
 app = typer.Typer(
@@ -104,26 +111,24 @@ def list_(
 @app.command()
 def build(
     context: typer.Context,
-    model: Annotated[
-        str, typer.Argument(help="One of `edgeform list models`, or FILE.py:FUNCTION.")
-    ],
+    model: Model,
     target: TargetName = None,
     recipe: RecipeName = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Of torch.save or safetensors.")] = None,
+    checkpoint: Checkpoint = None,
     weights: WeightsKey = None,
     strict: Strict = False,
     calibration: Calibration = None,
-    calibration_samples: Annotated[int, typer.Option(min=1, max=MAX_SAMPLES)] = 128,
+    calibration_samples: CalibrationSamples = 128,
     no_golden_images: NoGoldenImages = False,
     size: Size = None,
-    batch: Annotated[int, typer.Option(min=1)] = 1,
+    batch: Batch = 1,
     mean: Mean = None,
     std: Std = None,
     crop: Crop = None,
     interpolation: Interpolation = None,
     resize: ResizeMode = None,
-    labels: Annotated[Path | None, typer.Option(help="NAME or FOLDER<TAB>NAME a line.")] = None,
-    heads: Annotated[str, typer.Option(help="mean or both; for models with two heads.")] = "mean",
+    labels: LabelFile = None,
+    heads: Heads = "mean",
     form: Annotated[str, typer.Option(help="edge, or published: the naive baseline.")] = "edge",
     seed: Seed = 0,
     output_kind: OwnKind = None,
@@ -136,7 +141,7 @@ def build(
     output: OutputKind = None,
     minimum_deployment: Deployment = None,
     out: Annotated[Path | None, typer.Option(help="The artifact folder itself.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace another artifact.")] = False,
+    force: Force = False,
     no_verify: NoVerify = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -271,6 +276,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> int:
 
 app.command()(classify)
 app.command()(sensitivity)
+app.command()(tune)
 app.command()(matrix)
 app.command()(demo)
 

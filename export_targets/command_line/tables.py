@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from export_targets.profile.profile import Profile
     from export_targets.prove.classify import Classification
     from export_targets.prove.evaluate import EvaluationReport
+    from export_targets.tune.run import Tuned
 
 ABSENT = "-"
 SLOWEST = 12  # operators shown; the report has all
@@ -34,7 +35,6 @@ def catalogs(lists: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
 def build(result: "BuildResult") -> None:
     """An artifact's facts, its hops, and what fell out of the delegate."""
     manifest = result.manifest
-    total = sum(entry.bytes for entry in manifest.files if entry.deploy)
     _table(
         manifest.name,
         ["folder", "delegates", "operators in them", "outside", "deployed MB"],
@@ -44,7 +44,7 @@ def build(result: "BuildResult") -> None:
                 _delegates(manifest.delegation.delegates),
                 str(manifest.delegation.delegated_ops),
                 str(sum(manifest.delegation.undelegated.values())),
-                f"{total / 1e6:.2f}",
+                f"{manifest.deployed_bytes / 1e6:.2f}",
             ]
         ],
     )
@@ -158,6 +158,32 @@ def matrix(rows: Sequence["Row"]) -> None:
     ]
     columns += ["agreement on images", "top-1"] if evaluated else []
     _table("Saved files against the FP32 reference", columns, cells)
+
+
+def tuning(tuned: "Tuned") -> None:
+    """A row for each file that was tried, and which was chosen."""
+    found = tuned.tuning
+    columns = ["file", "MB", "agreement", "95 %", "MACs in INT8", "p50 ms", "front", "gates"]
+    rows = [
+        [
+            one.name,
+            _number(one.megabytes, ".2f"),
+            _number(one.agreement.share if one.agreement else None, ".3f"),
+            _ends(one.agreement.interval if one.agreement else None),
+            _number(one.int8_share, ".1%"),
+            _number(one.p50_ms, ".3f") if one.target not in found.untimed else "not measured",
+            "chosen" if one.name == found.chosen else "yes" if one.on_front else ABSENT,
+            "passed" if one.passed else f"FAILED: {'; '.join(one.problems)}",
+        ]
+        for one in found.candidates
+    ]
+    _table(f"{found.model}: agreement with FP32 on {found.images}", columns, rows)
+    if found.device is not None:
+        _line(f"Times: {found.device}, on the runner {found.runner}")
+    for target, why in found.untimed.items():
+        _line(f"{target} was not timed: {why}")
+    if tuned.out is not None:
+        _line(f"{found.chosen} is now {tuned.out}")
 
 
 def profile(result: "Profile") -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from edge_models.errors import InputError
 from edge_models.image_folder import is_address, list_images, path_at
 from export_targets.artifact.folder import MANIFEST, digest
+from export_targets.artifact.replacement import FAILED
 
 PACKAGES = ("edgeform", "torch", "torchao", "executorch")
 DONE = 0  # the exit code of a command whose gates held
@@ -24,8 +25,8 @@ ROW = ".row.json"  # beside the artifact
 
 
 class Cell(BaseModel):
-    """What is built: the arguments of ``build`` by the names of their options, and the images to
-    evaluate on; ``gigabytes`` is the memory that it takes.
+    """What is built: the arguments of ``build`` by the names of their options, a flag's empty, and
+    the images to evaluate on; ``gigabytes`` is the memory that it takes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,14 +64,19 @@ class Row(BaseModel):
     top1: float | None = None
     agreement: float | None = None
 
+    @property
+    def red(self) -> bool:
+        """Whether it was built and a gate failed: where a build leaves that."""
+        return self.artifact.endswith(FAILED)
+
 
 def run_cell(cell: Cell, out: Path, threads: int) -> Row:
     """Build and evaluate a cell below ``out``, with so many threads; or its row of before, where
-    nothing that it stands for has changed and all gates held.
+    nothing that it stands for has changed and all gates held, or would not hold again.
     """
     identity = identity_of(cell)
     before = read_row(cell, out)
-    if before is not None and before.identity == identity and before.passed:
+    if before is not None and before.identity == identity and (before.passed or before.red):
         return before
     row = _row(cell, identity, out, threads)
     path = out / f"{cell.name}{ROW}"
@@ -83,19 +89,24 @@ def run_cell(cell: Cell, out: Path, threads: int) -> Row:
 def read_row(cell: Cell, out: Path) -> Row | None:
     """The row of an earlier run whose artifact is still there."""
     path = out / f"{cell.name}{ROW}"
-    if not path.exists() or not (out / cell.name / MANIFEST).exists():
+    if not path.exists():
         return None
     try:
-        return Row.model_validate_json(path.read_bytes())
+        row = Row.model_validate_json(path.read_bytes())
     except ValidationError:
         return None
+    folder = out / Path(row.artifact).name
+    return (
+        row.model_copy(update={"artifact": str(folder)}) if (folder / MANIFEST).exists() else None
+    )
 
 
 def identity_of(cell: Cell) -> str:
     """Of everything that the row depends on: the cell, its files and the installed versions."""
     held: dict[str, Any] = {"cell": cell.model_dump(), "versions": [version(p) for p in PACKAGES]}
-    for text in (*cell.options.values(), cell.images):
-        if text is not None:
+    source, _, _ = cell.model.rpartition(":")  # of a network of one's own
+    for text in (*cell.options.values(), cell.images, source):
+        if text:
             held[text] = _state(text)
     return hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
@@ -123,7 +134,7 @@ def _row(cell: Cell, identity: str, out: Path, threads: int) -> Row:
         return Row(identity=identity, **{"artifact": str(out / cell.name), **known, **found})
 
     options = {"target": cell.target, "recipe": cell.recipe, **cell.options}
-    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    words = [word for name, value in options.items() for word in (f"--{name}", value) if word]
     built = _command(
         ["build", cell.model, *words, "--out", str(out / cell.name), "--force"], threads
     )

@@ -126,8 +126,13 @@ def _cells(plan: MatrixPlan, folder: Path) -> Iterator[Cell]:
             options={key: value for key, value in options.items() if value is not None},
             images=_images(folder, entry.images or plan.images),
             limit=entry.limit or plan.limit,
-            gigabytes=SMALL_GIGABYTES if side <= SMALL_SIDE else LARGE_GIGABYTES,
+            gigabytes=gigabytes(side),
         )
+
+
+def gigabytes(side: int) -> float:
+    """What a build takes whose input's longer side has so many pixels."""
+    return SMALL_GIGABYTES if side <= SMALL_SIDE else LARGE_GIGABYTES
 
 
 def _path(folder: Path, text: str | None) -> str | None:

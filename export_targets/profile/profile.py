@@ -27,7 +27,7 @@ from export_targets.profile.baseline import published_form
 from export_targets.profile.operator_times import delegated_operators, of_operators, operator_table
 from export_targets.profile.ratios import LEVEL, ratio
 from export_targets.progress import Reporter
-from export_targets.runner import Runner, runner_named
+from export_targets.runner import Runner, timing_runner
 from export_targets.runners.processes.measuring import Turns
 from export_targets.runners.processes.this_machine import BUSY, load_average
 from export_targets.target import target_named
@@ -62,9 +62,9 @@ class Settings:
     None leaves the threads to the runtime.
     """
 
-    iterations: int
-    warmup: int
-    threads: int | None
+    iterations: int = 120
+    warmup: int = 10
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -176,13 +176,7 @@ def _sides(folders: Sequence[Path], runner: str | None, reporter: Reporter) -> l
     sides = []
     for artifact in opened:
         target = artifact.manifest.target.name
-        chosen = runner_named(runner or target_named(target).runner, target)
-        if chosen.turns is None and chosen.measure is None:
-            raise InputError(
-                f"The runner {chosen.name} gives no times: {chosen.untimed}.",
-                "Measure on a device that the file is for; --import takes its report.",
-            )
-        sides.append(Side(artifact, chosen))
+        sides.append(Side(artifact, timing_runner(runner or target_named(target).runner, target)))
     return sides
 
 

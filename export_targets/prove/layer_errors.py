@@ -1,7 +1,7 @@
 """What INT8 does to each layer: its results in the quantized graph beside the float ones."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,12 @@ from torch import Tensor, fx
 from edge_models.errors import InputError
 from edge_models.parity import ROUNDING_SHARE, decibels
 from export_targets.artifact.folder import Artifact, first_problem
-from export_targets.lowering.graph import in_int8, module_path, operator_name
+from export_targets.lowering.graph import (
+    in_int8,
+    module_path,
+    multiply_accumulates,
+    operator_name,
+)
 
 LAYER_ERRORS = "evidence/layer_errors.json"
 LAYERS = ("conv2d", "linear", "bmm", "matmul")  # the operators with multiply-accumulates
@@ -27,7 +32,8 @@ class LayerError(BaseModel):
 
     The signal-to-quantization-noise ratio in dB, as ``Metrics`` defines it: of what differs between
     the samples, against what the layer adds and what came in with its input. None where the float
-    result is the same for all samples or one of them is not finite.
+    result is the same for all samples or one of them is not finite. ``macs`` are its
+    multiply-accumulates for one input, None in artifacts of before they were kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -37,6 +43,7 @@ class LayerError(BaseModel):
     operator: str
     computes: Literal["int8", "float"]
     sqnr_db: FiniteFloat | None
+    macs: int | None = None
 
 
 def layer_errors(
@@ -45,7 +52,8 @@ def layer_errors(
     """Compare the layers of two graphs that PT2E made one from the other, in the order of the
     graph. ``inputs``: (samples, B, 3, H, W).
     """
-    shared = _layers(reference).keys() & _layers(quantized).keys()
+    floating = _layers(reference)
+    shared = floating.keys() & _layers(quantized).keys()
     energies = {name: Energies() for name in shared}
     for sample in inputs[:SAMPLES]:
         expected: dict[str, Tensor] = {}
@@ -62,6 +70,7 @@ def layer_errors(
             operator=operator_name(node),
             computes="int8" if in_int8(node) else "float",
             sqnr_db=energies[name].sqnr_db,
+            macs=multiply_accumulates(floating[name]),
         )
         for name, node in _layers(quantized).items()
         if name in shared
@@ -81,6 +90,17 @@ def read_layer_errors(artifact: Artifact) -> tuple[LayerError, ...]:
         raise InputError(
             f"The file {path} is damaged: {first_problem(error)}", "Build the artifact again."
         ) from error
+
+
+def int8_share(layers: Iterable[LayerError]) -> float | None:
+    """Of the multiply-accumulates of layers, those in INT8: none where there are no layers, of a
+    recipe without INT8 activations. None where an artifact does not say.
+    """
+    macs = [(layer.macs, layer.computes == "int8") for layer in layers]
+    if any(one is None for one, _ in macs):
+        return None
+    whole = sum(one or 0 for one, _ in macs)
+    return sum(one or 0 for one, int8 in macs if int8) / whole if whole else 0.0
 
 
 def write_layer_errors(folder: Path, errors: tuple[LayerError, ...]) -> None:

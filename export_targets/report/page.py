@@ -13,10 +13,12 @@ from markupsafe import Markup
 
 from edge_models.errors import InputError
 from export_targets.artifact.latency_report import Ratio
+from export_targets.artifact.tuning import Tuning
 from export_targets.progress import Reporter
 from export_targets.report.chain import PROGRAMS, Chain, chain_of
 from export_targets.report.plots import (
     Point,
+    agreement_plots,
     color,
     latency_plot,
     layer_plot,
@@ -55,8 +57,11 @@ class Overview:
     latency_plots: tuple[tuple[str, Markup], ...]
 
 
-def write_report(folders: Sequence[Path], out: Path, reporter: Reporter) -> Path:
-    """Write the page about artifacts to ``out``, whole or not at all.
+def write_report(
+    folders: Sequence[Path], out: Path, reporter: Reporter, tuning: Tuning | None = None
+) -> Path:
+    """Write the page about artifacts to ``out``, whole or not at all; ``tuning``: they are
+    of one.
 
     Raises InputError for a damaged artifact, and for an ``out`` that is not a page's name.
     """
@@ -74,12 +79,12 @@ def write_report(folders: Sequence[Path], out: Path, reporter: Reporter) -> Path
         source = subject.manifest.golden.source
         reporter.note(f"{subject.manifest.name}: the page shows its golden images, {source}")
     with reporter.stage("Page"):
-        text = render(subjects)
+        text = render(subjects, tuning)
         _replace(out, text)
     return out
 
 
-def render(subjects: Sequence[Subject]) -> str:
+def render(subjects: Sequence[Subject], tuning: Tuning | None = None) -> str:
     """The page about artifacts. The same artifacts give the same text."""
     environment = _environment()
     style, script = (_source(environment, name) for name in ("style.css", "script.js"))
@@ -87,6 +92,8 @@ def render(subjects: Sequence[Subject]) -> str:
     return environment.get_template("page.html.j2").render(
         parts=[_part(index, subject) for index, subject in enumerate(subjects)],
         overview=_overview(subjects) if len(subjects) > 1 else None,
+        tuning=tuning,
+        tuning_plots=agreement_plots(tuning) if tuning else (),
         programs=PROGRAMS,
         style=Markup(style),
         script=Markup(script),
@@ -145,7 +152,7 @@ def _points(subjects: Sequence[Subject], place: Place | None) -> list[Point]:
         Point(
             number=index + 1,
             label=subject.label,
-            megabytes=subject.deployed_bytes / 1e6,
+            megabytes=subject.manifest.deployed_bytes / 1e6,
             sqnr_db=subject.chain.sqnr_db,
             ms=subject.current[place].phases.execute.p50_ms if place else None,
             color=color(index),

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from export_targets.artifact.latency_report import LatencyReport, Ratio
+from export_targets.artifact.tuning import Agreement, Candidate, Tuning
 from export_targets.prove.layer_errors import LayerError
 from export_targets.report.svg import CARD, INK, RULE, SERIES, SOFT, figure, inline, printable
 
@@ -126,15 +127,7 @@ def tradeoff_plot(key: str, points: Sequence[Point]) -> Markup:
                 SMALLEST + (LARGEST - SMALLEST) * point.megabytes / largest if timed else SMALLEST
             )
             axes.scatter(x, point.sqnr_db, area, color=point.color, edgecolors=CARD, alpha=0.95)
-            axes.annotate(
-                str(point.number),
-                (x, point.sqnr_db),
-                ha="center",
-                va="center_baseline",
-                fontsize=8,
-                fontweight="bold",
-                color=CARD,
-            )
+            _number(axes, point.number, x, point.sqnr_db, CARD)
         axes.set_ylim(0, 1.12 * max(1.0, *(point.sqnr_db for point in points)))
         _across(axes, [p.ms if timed and p.ms is not None else p.megabytes for p in points])
         axes.set_ylabel("SQNR against FP32, dB")
@@ -145,6 +138,58 @@ def tradeoff_plot(key: str, points: Sequence[Point]) -> Markup:
             for point in points
         )
         return inline(drawn, key, printable(f"Size, latency and accuracy. {told}"))
+
+
+def agreement_plots(tuning: Tuning) -> list[Markup]:
+    """Agreement over size, and over time where every file was timed; the front is filled."""
+    tried = enumerate(tuning.candidates, 1)
+    points = [(number, one, one.agreement) for number, one in tried if one.agreement is not None]
+    axes_of = {"deployed MB": [one.megabytes or 0.0 for _, one, _ in points]}
+    if tuning.timed:
+        axes_of["median execute, ms"] = [one.p50_ms or 0.0 for _, one, _ in points]
+    return [
+        _agreements(f"tuning-{name[:6]}", tuning, points, name, axes_of[name]) for name in axes_of
+    ]
+
+
+def _agreements(
+    key: str,
+    tuning: Tuning,
+    points: Sequence[tuple[int, Candidate, Agreement]],
+    name: str,
+    across: Sequence[float],
+) -> Markup:
+    with figure(WIDTH, 250) as drawn:
+        axes = drawn.subplots()
+        axes.grid(visible=True, axis="both")
+        axes.axhline(tuning.at_least, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        for x, (number, one, agreement) in reversed([*zip(across, points, strict=True)]):
+            hue = SERIES[0] if one.on_front else SOFT
+            axes.vlines(x, *agreement.interval, colors=hue, linewidth=2)
+            face = hue if one.on_front else CARD
+            axes.scatter(x, agreement.share, SMALLEST, color=face, edgecolors=hue, zorder=3)
+            _number(axes, number, x, agreement.share, CARD if one.on_front else INK)
+        _across(axes, across)
+        axes.set_xlabel(name)
+        axes.set_ylabel("agreement with FP32")
+        told = "; ".join(
+            f"{one.name}: {x:.3g}, agreement {agreement.share:.3f}"
+            for x, (_, one, agreement) in zip(across, points, strict=True)
+        )
+        return inline(drawn, key, printable(f"Agreement over {name}. {told}"))
+
+
+def _number(axes: "Axes", number: int, x: float, y: float, hue: str) -> None:
+    """A point's number inside its marker."""
+    axes.annotate(
+        str(number),
+        (x, y),
+        ha="center",
+        va="center_baseline",
+        fontsize=8,
+        fontweight="bold",
+        color=hue,
+    )
 
 
 def _across(axes: "Axes", values: Sequence[float]) -> None:

@@ -73,11 +73,6 @@ class Subject:
         return self.artifact.manifest
 
     @property
-    def deployed_bytes(self) -> int:
-        """What an app takes."""
-        return sum(entry.bytes for entry in self.manifest.files if entry.deploy)
-
-    @property
     def delegated_share(self) -> float | None:
         """Of the operators, those in a delegate; None where none were counted."""
         found = self.manifest.delegation

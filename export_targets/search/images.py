@@ -55,14 +55,21 @@ def to_agree_on(
     calibration: Images | None,
     reporter: Reporter,
 ) -> Halves | None:
-    """The images of ``--images``, or the held-out digits of a model of them, but for those that are
-    calibrated on; None where nothing is searched for. ``classes`` and ``labels`` are the model's.
-    Raises InputError where there are too few, or a class that is asked for is not known.
+    """The images of a build's search, None where it has none; ``classes`` and ``labels`` are the
+    model's.
     """
     if plan.goal is None:
         return None
     of_classes = Classes(classes, labels, _labels_file(plan), plan.request.class_order)
-    found = _read(plan, of_classes, reporter)
+    return halves(plan, of_classes, calibration, reporter)
+
+
+def halves(plan: Plan, classes: Classes, calibration: Images | None, reporter: Reporter) -> Halves:
+    """The images of ``--images``, or the held-out digits of a model of them, but for those that are
+    calibrated on. Raises InputError where there are too few, or a class that is asked for is not
+    known.
+    """
+    found = _read(plan, classes, reporter)
     seen = set(map(_content, [] if calibration is None else calibration.crops))
     unseen = [index for index, crop in enumerate(found.crops) if _content(crop) not in seen]
     left_out = len(found.crops) - len(unseen)

@@ -20,6 +20,7 @@ from export_targets.matrix.run import Memory, run_matrix
 from export_targets.progress import silent_reporter
 from export_targets.target import all_targets, recipes_of, target_named
 from tests.conftest import EdgeformInProcess
+from tests.export_targets.made_up import write_made_up
 from tests.kills import MOMENTS, results_with_kills
 
 SMALL = "digits_cotnet_simple"
@@ -150,6 +151,51 @@ def test_a_cell_is_built_evaluated_and_not_built_again(
         run_cell(bad, tmp_path, 1)
     with pytest.raises(AssertionError):
         run_cell(made("one", images=str(digit_folders), limit=21), tmp_path, 1)
+
+
+def test_a_cell_whose_gates_failed_is_not_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, ran = made("one"), list[str]()
+    red = write_made_up(tmp_path / "one.failed")
+    known = cell.model_dump(include={"name", "model", "target", "recipe"})
+    row = Row(
+        **known, identity=identity_of(cell), artifact=str(red), passed=False, problems=("3 dB",)
+    )
+
+    def run(arguments: list[str], threads: int) -> cells._Ran:
+        ran.append(arguments[0])
+        return cells._Ran(code=1, document={}, errors=["it does not run"])
+
+    monkeypatch.setattr(cells, "_command", run)
+    (tmp_path / "one.row.json").write_text(row.model_dump_json())
+    assert run_cell(cell, tmp_path, 1) == row
+    assert ran == []
+    (red / "manifest.json").unlink()
+    assert run_cell(cell, tmp_path, 1).problems == ("it ended with 1: it does not run",)
+    assert ran == ["build"]
+
+
+def test_a_flag_is_given_without_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = list[list[str]]()
+
+    def run(arguments: list[str], threads: int) -> cells._Ran:
+        given.append(arguments)
+        return cells._Ran(code=2, document={}, errors=[])
+
+    monkeypatch.setattr(cells, "_command", run)
+    cell = made("one").model_copy(update={"options": {"strict": "", "size": "64"}})
+    run_cell(cell, tmp_path, 1)
+    assert given[0][6:9] == ["--strict", "--size", "64"]
+
+
+def test_another_network_of_ones_own_is_another_identity(tmp_path: Path) -> None:
+    path = tmp_path / "my_net.py"
+    path.write_text("one")
+    cell = made("one", model=f"{path}:make_net")
+    before = identity_of(cell)
+    path.write_text("two")
+    assert identity_of(cell) != before
 
 
 def test_another_file_is_another_identity(tmp_path: Path) -> None:

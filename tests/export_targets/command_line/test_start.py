@@ -27,6 +27,7 @@ HEAVY = {
         "--version",
         "build --help",
         "evaluate --help",
+        "tune --help",
         "list",
         "list --json",
         "list models",

@@ -7,9 +7,10 @@ import pytest
 
 from edge_models.errors import InputError
 from edge_models.parity import ParityReport
+from export_targets.progress import silent_reporter
 from export_targets.prove.layer_errors import LAYER_ERRORS, write_layer_errors
 from export_targets.report.chain import chain_of
-from export_targets.report.page import render
+from export_targets.report.page import render, write_report
 from export_targets.report.plots import Point, tradeoff_plot
 from export_targets.report.subject import SHOWN_SAMPLES, read_subjects
 from export_targets.report.svg import SERIES, STYLE, VARIABLES, printable
@@ -27,6 +28,7 @@ from tests.export_targets.report.made_up_page import (
     profiled,
     write_page_artifact,
 )
+from tests.export_targets.tune.made_up_tuning import made_up_tuning, tried
 
 
 @pytest.fixture
@@ -127,6 +129,29 @@ def test_a_failed_hop_fails(tmp_path: Path) -> None:
     folder = write_page_artifact(tmp_path / "a")
     changed(folder / "parity.json", lambda content: content["hops"][1].update(status="failed"))
     assert read_subjects([folder])[0].verdict == "failed"
+
+
+def test_what_a_tune_tried_is_shown(artifact: Path, tmp_path: Path) -> None:
+    red, slow, fast = (
+        tried("red", None),
+        tried("slow", 198, 2.0, p50_ms=9.0),
+        tried("fast", 196, 1.0, p50_ms=3.0, meets=True, on_front=True),
+    )
+    tuning = made_up_tuning(red, slow, fast, chosen="fast", device="a phone")
+    write_report([artifact], out := tmp_path / "page.html", silent_reporter(), tuning)
+    text = out.read_text(encoding="utf-8")
+    assert "Chosen: <strong>fast</strong>, the fastest file" in text
+    assert "SQNR 3.0 dB is below 20" in text
+    assert "fast: 3, agreement 0.980" in text
+    assert text.count("Agreement over ") == 2
+    without = [one.model_copy(update={"p50_ms": None}) for one in (slow, fast)]
+    untimed = made_up_tuning(*without, chosen="fast", untimed={"xnnpack": "no phone is there"})
+    text = render(read_subjects([artifact]), untimed)
+    assert "the smallest file" in text
+    assert text.count("not measured") == 2
+    assert "xnnpack was not timed: no phone is there" in text
+    assert text.count("Agreement over ") == 1
+    assert "Files tried" not in render(read_subjects([artifact]))
 
 
 def test_several_artifacts_stand_side_by_side(tmp_path: Path) -> None:
