@@ -75,7 +75,7 @@ def tune(asked: Asked, reporter: Reporter) -> Tuned:
         best = chosen(found)
         tuning = Tuning(
             model=first.spec.name,
-            images=halves.source,
+            images=f"{pixels.shape[:2].numel()} images, from {halves.source}",
             at_least=asked.at_least,
             runner=asked.runner or HOST,
             device=next((report.device.name for report in times.values()), None),
