@@ -1,7 +1,7 @@
 """What INT8 does to each layer: its results in the quantized graph beside the float ones."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -92,15 +92,15 @@ def read_layer_errors(artifact: Artifact) -> tuple[LayerError, ...]:
         ) from error
 
 
-def int8_share(layers: Iterable[LayerError]) -> float | None:
+def int8_share(layers: Sequence[LayerError]) -> float | None:
     """Of the multiply-accumulates of layers, those in INT8: none where there are no layers, of a
     recipe without INT8 activations. None where an artifact does not say.
     """
-    macs = [(layer.macs, layer.computes == "int8") for layer in layers]
-    if any(one is None for one, _ in macs):
+    if any(layer.macs is None for layer in layers):
         return None
-    whole = sum(one or 0 for one, _ in macs)
-    return sum(one or 0 for one, int8 in macs if int8) / whole if whole else 0.0
+    whole = sum(layer.macs or 0 for layer in layers)
+    in_int8 = sum(layer.macs or 0 for layer in layers if layer.computes == "int8")
+    return in_int8 / whole if whole else 0.0
 
 
 def write_layer_errors(folder: Path, errors: tuple[LayerError, ...]) -> None:

@@ -9,7 +9,14 @@ from torch import Tensor, fx, nn
 
 from edge_models.parity import IDENTICAL_DB
 from export_targets.artifact.folder import open_artifact
-from export_targets.prove.layer_errors import LAYER_ERRORS, SAMPLES, layer_errors, read_layer_errors
+from export_targets.prove.layer_errors import (
+    LAYER_ERRORS,
+    SAMPLES,
+    LayerError,
+    int8_share,
+    layer_errors,
+    read_layer_errors,
+)
 from tests.conftest import Built
 
 
@@ -99,3 +106,13 @@ def test_a_float_build_stores_none(built: Built) -> None:
     artifact = open_artifact(built().folder)
     assert not artifact.lists(LAYER_ERRORS)
     assert read_layer_errors(artifact) == ()
+
+
+def test_the_share_in_int8_is_of_the_multiply_accumulates() -> None:
+    def layer(computes: str, macs: int | None) -> LayerError:
+        content = {"node": "n", "module": "m", "operator": "linear", "sqnr_db": 30.0}
+        return LayerError.model_validate({**content, "computes": computes, "macs": macs})
+
+    assert int8_share([layer("int8", 300), layer("float", 100), layer("float", 0)]) == 0.75
+    assert int8_share([]) == 0.0
+    assert int8_share([layer("int8", 300), layer("float", None)]) is None
