@@ -2,8 +2,8 @@
 
 A class is one of 17 photographs of scikit-image and scikit-learn, in grey, as color alone would
 tell them apart; an image is a view of one. Each photograph is cut into 64 cells and a view lies in
-one: of the 34 to train on, the 6 to calibrate INT8 with, or the 24 to judge on. Seeded; ten minutes
-a model on two quiet cores. Writes into the folder what ``trained.py`` reads: the weights, and the
+one: of the 34 to train on, the 6 to calibrate INT8 with, or the 24 to judge on. Seeded; at most 15
+minutes of one core a model. Writes into the folder what ``trained.py`` reads: the weights, and the
 views that calibrate and judge.
 """
 
@@ -91,7 +91,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="tests.benchmarks.training", description=__doc__)
     parser.add_argument("name", choices=EPOCHS)
-    parser.add_argument("--out", type=Path, default=Path("trained"), help="default: trained")
+    parser.add_argument("--out", type=Path, default=trained.folder(), help="default: %(default)s")
     given = parser.parse_args()
     write_views(given.out / trained.VIEWS.folder)
     model = train(model_spec(given.name), EPOCHS[given.name])
