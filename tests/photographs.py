@@ -1,5 +1,6 @@
 """Photographs of scikit-image, for calibration; parity and speed are judged on scikit-learn's."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import skimage
@@ -14,9 +15,9 @@ VIEWS = 24
 VIEWS_OF_ALL = 56
 
 
-def photographs() -> list[Image.Image]:
+def photographs(names: Sequence[str] = NAMES) -> list[Image.Image]:
     source = Path(skimage.__file__).parent / "data"
-    return [read_image(source / name) for name in NAMES]
+    return [read_image(source / name) for name in names]
 
 
 def write_views_of_all(folder: Path) -> None:

@@ -19,6 +19,7 @@ from quantize.recipe import Recipe, recipe_named
 from tests.benchmarks import trained
 from tests.benchmarks.programs import quantized_graph
 from tests.benchmarks.result import Result, Skipped
+from tests.benchmarks.trained import Source
 
 NAME = "accuracy"
 # Photographs: all of them where the runtime itself is here. A graph runs operator by operator.
@@ -52,35 +53,46 @@ class Row:
 
 
 def run() -> Result | Skipped:
-    """Both trained models, every target and recipe."""
-    if reason := trained.absent(*trained.MODELS):
-        return Skipped(NAME, reason)
-    rows = [row for model in trained.MODELS for row in measure_model(model)]
+    """Every trained model that is here, every target and recipe."""
+    sources = (trained.CIFAR, trained.VIEWS)
+    wanted = [(model, source) for source in sources for model in source.models]
+    here = [each for each in wanted if not trained.absent(each[0], source=each[1])]
+    if not here:
+        reason = trained.absent(*trained.MODELS)
+        return Skipped(NAME, f"{reason}; python -m tests.benchmarks.training makes others")
+    rows = [row for model, source in here for row in measure_model(model, source)]
     return Result(NAME, table(rows), {"rows": [asdict(row) for row in rows]})
 
 
-def measure_model(model: str) -> Iterator[Row]:
+def measure_model(model: str, source: Source) -> Iterator[Row]:
     """Every file of one trained model."""
-    inputs, classes = trained.photographs("test")
-    reference = SingleOutput(trained.model(model).module).eval()
+    inputs, classes = trained.photographs("test", source)
+    reference = SingleOutput(trained.model(model, source).module).eval()
     fp32 = run_eager(reference, inputs[:, None])[:, 0]
     for target in all_targets().values():
         chosen = _spread(len(inputs), ON_RUNTIME if target.runner == "host" else INTERPRETED)
         for name in recipes_of(target):
             recipe = recipe_named(name)
-            yield _row(model, target, recipe, inputs[chosen], fp32[chosen], classes[chosen])
+            parts = inputs[chosen], fp32[chosen], classes[chosen]
+            yield _row(model, source, target, recipe, *parts)
 
 
 def _row(
-    model: str, target: Target, recipe: Recipe, inputs: Tensor, fp32: Tensor, classes: Tensor
+    model: str,
+    source: Source,
+    target: Target,
+    recipe: Recipe,
+    inputs: Tensor,
+    fp32: Tensor,
+    classes: Tensor,
 ) -> Row:
     spec = model_spec(model)
-    source = trained.model(model).module
-    module = edge_form(spec, source, trained.SIZE, 1, "mean", target.forms())
+    published = trained.model(model, source).module
+    module = edge_form(spec, published, trained.SIZE, 1, "mean", target.forms())
     graph_db, some = None, _spread(len(inputs), ON_GRAPH)
     lowered = fp32[some]
     if recipe.quantized:
-        calibration = trained.photographs("calibration")[0]
+        calibration = trained.photographs("calibration", source)[0]
         module = quantized_graph(module, spec, target, recipe, calibration)
         lowered = run_eager(module, inputs[some][:, None])[:, 0]
         graph_db = measure(fp32[some], lowered).sqnr_db
