@@ -29,6 +29,7 @@ COMMANDS = [
     "evaluate",
     "classify",
     "sensitivity",
+    "tune",
     "matrix",
     "report",
     "doctor",
