@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from export_targets.interpret.refusal import RefusedError
 from export_targets.interpret.vk.graph import Call, Graph, TensorValue, Value, Values
 from export_targets.interpret.vk.operators import OPERATORS
+from export_targets.interpret.vk.operators.normalization import IN_TWO_DISPATCHES
 from export_targets.interpret.vk.rounding import Rounding, stored_float16
 from export_targets.interpret.vk.taken import refuse_untaken
 
@@ -39,8 +41,11 @@ def execute(
     for place, call in enumerate(graph.calls):
         where = f"call {place}, {call.operator},"
         arguments = [_argument(graph, number, held, where) for number in call.arguments]
-        results = _called(call, arguments, where)
         numbers = _results(graph, call)
+        if call.operator in IN_TWO_DISPATCHES:
+            between = graph.values[numbers[-1]]
+            arguments.append(partial(_stored, between, rounding=rounding, where=where))
+        results = _called(call, arguments, where)
         if len(numbers) != len(results):
             raise RefusedError(f"{where} has {len(numbers)} results, not {len(results)}")
         stored = [

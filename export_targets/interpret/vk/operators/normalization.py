@@ -29,14 +29,16 @@ def native_group_norm(
     _positions: int,
     groups: int,
     eps: float,
+    stored: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Over (B, C, H, W), the variance as the mean square less the squared mean: the normalized, and
-    the mean and 1 over the standard deviation of each group, (B, groups).
+    the mean and 1 over the standard deviation of each group, (B, groups). A second dispatch reads
+    these two as they are ``stored``.
     """
     of_groups = x.reshape(x.shape[0], groups, -1)
     mean = of_groups.mean(-1)
     variance = (of_groups * of_groups).mean(-1) - mean * mean
-    reciprocal = 1 / torch.sqrt(variance + eps)
+    mean, reciprocal = stored(mean), stored(1 / torch.sqrt(variance + eps))
     centered = of_groups - mean.unsqueeze(-1)
     normalized = (centered * reciprocal.unsqueeze(-1)).view(x.shape)
     of_channels = (1, channels, 1, 1)
@@ -51,6 +53,8 @@ def amax(x: Tensor, dims: Sequence[int], keepdim: bool) -> Tensor:
     return torch.amax(x, list(dims), keepdim=keepdim)
 
 
+# Operators of two dispatches: they are given, last, how the first one's results are stored.
+IN_TWO_DISPATCHES = ("aten.native_group_norm.default",)
 OPERATORS: dict[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     "aten._softmax.default": softmax,
     "aten.native_layer_norm.default": native_layer_norm,
