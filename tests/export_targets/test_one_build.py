@@ -301,11 +301,11 @@ def test_ctrl_c_ends_a_child_process_too(to_group: bool, tmp_path: Path) -> None
     assert names(tmp_path) == ["artifact"]
 
 
-@pytest.mark.parametrize("seconds", [0.5, 4.0, 8.0])
-def test_ctrl_c_in_a_real_build_leaves_nothing(seconds: float, out: Path) -> None:
+@pytest.mark.parametrize("stage", ["waiting", "Images", "Export", "Lowering"])
+def test_ctrl_c_in_a_real_build_leaves_nothing(stage: str, out: Path) -> None:
     process = start(REAL, *BUILD, out)
-    wait_for(process)
-    time.sleep(seconds)
+    wait_for(process, stage)
+    time.sleep(0.5)  # in what follows it: imports, the edge form, lowering, the runner's process
     interrupt(process, to_group=True)
     assert names(out.parent) == []
 
