@@ -105,6 +105,8 @@ def kind(operator: str, argument: str, named: Named) -> object:
         return f"{value.storage.lower()} {len(value.shape)}" if high else len(value.shape)
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
+    if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], int):
+        value = value[0]  # a list of one is written as one number too
     if isinstance(value, tuple):
         return len(value)
     return "negative" if value < 0 and argument not in NUMBERS else "a number"
