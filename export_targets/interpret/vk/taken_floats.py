@@ -126,7 +126,7 @@ def _of_channels(argument: str) -> Condition:
 
 def _sizes(given: Arguments) -> bool:
     images, channels, height, width = shape(given["input"])
-    sizes = given["N"], given["C"], given["HxW"]
+    sizes = tuple(whole(given[name]) for name in ("N", "C", "HxW"))
     return sizes == (images, channels, height * width)
 
 

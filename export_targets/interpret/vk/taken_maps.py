@@ -33,7 +33,9 @@ def _groups(given: Arguments) -> bool:
         return weight[1] == inputs
     if groups == inputs:
         return weight[0] == inputs
-    return weight[2:] == (3, 3) and weight[1] % 4 == 0 and weight[0] // groups % 4 == 0
+    return (
+        groups > 0 and weight[2:] == (3, 3) and weight[1] % 4 == 0 and weight[0] // groups % 4 == 0
+    )
 
 
 def _window(given: Arguments) -> bool:

@@ -87,6 +87,7 @@ BEYOND: dict[tuple[str, str], set[object]] = {
     ("aten.permute_copy.default", "dims"): {5, 6},
     ("aten.slice_copy.Tensor", "self"): {"buffer 5"},
     ("aten.squeeze_copy.dims", "self"): {"buffer 5"},
+    ("aten.clone.default", "self"): {"torch.int8"},
     ("aten.view_copy.default", "self"): {2},
     ("aten.convolution.default", "groups"): {"whole texels"},
 }
@@ -105,8 +106,11 @@ def kind(operator: str, argument: str, named: Named) -> object:
         return f"{value.storage.lower()} {len(value.shape)}" if high else len(value.shape)
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
-    if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], int):
-        value = value[0]  # a list of one is written as one number too
+    if argument == "dim" and isinstance(value, tuple) and len(value) == 1:
+        (value,) = value  # a list of one axis is written as one number too
+        assert isinstance(value, int)
+    if argument in ("size", "dims") and isinstance(value, int | float):
+        value = (value,)
     if isinstance(value, tuple):
         return len(value)
     return "negative" if value < 0 and argument not in NUMBERS else "a number"
@@ -134,7 +138,9 @@ def spread(named: Named) -> object:
 def axis(named: Named) -> object:
     x = named["self"]
     assert isinstance(x, TensorValue)
-    dims = named["dim"] if isinstance(named["dim"], tuple) else (named["dim"],)
+    given = named["dim"] if isinstance(named["dim"], tuple) else (named["dim"],)
+    # a whole number that is written as a float is one
+    dims = [int(dim) if isinstance(dim, float) and dim.is_integer() else dim for dim in given]
     size = len(x.shape)
     if not size or not all(isinstance(dim, int) and -size <= dim < size for dim in dims):
         return "no axis"
