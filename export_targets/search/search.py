@@ -65,7 +65,8 @@ class Search:
 
     def run(self, found: Costs) -> Trial:
         """The modules that give most for their cost, as many as it takes; then without those that
-        are not needed. Where all of them are not enough, the trial has not ``reached``.
+        are not needed. Where all of them are not enough, or fewer than would leave nothing in INT8,
+        the trial has not ``reached``.
         """
 
         def worth(path: str) -> float:
@@ -73,18 +74,18 @@ class Search:
 
         ranked = sorted(found.in_float, key=worth, reverse=True)
         best, short, enough = self.trial(()), 0, 0
-        while not best.reached:
-            if enough == len(ranked):
-                return best
+        while not best.reached and enough < len(ranked):
             short, enough = enough, min(2 * enough or 1, len(ranked))
             best = self.trial(ranked[:enough])
+        if not best.reached and best.int8_share:
+            return best
         while enough - short > 1:
             middle = (short + enough) // 2
             tried = self.trial(ranked[:middle])
             best, short, enough = (
                 (tried, short, middle) if tried.reached else (best, middle, enough)
             )
-        return self.pruned(best)
+        return self.pruned(best) if best.reached else best
 
     def pruned(self, best: Trial) -> Trial:
         """Without the modules that are not needed, the dearest first, and of the others without

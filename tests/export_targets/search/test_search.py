@@ -1,6 +1,7 @@
 """The search on a network with one layer that INT8 destroys, and what an agreement may claim."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -86,7 +87,20 @@ def test_what_only_float_gives_is_not_reached() -> None:
     found, said = searched(Sine(), 1.0)
     assert not found.reached
     assert set(found.modules) == {"first", "bad", "third", "head"}
-    assert said[-1].endswith("nothing is left in INT8")
+    assert said[3].endswith("nothing is left in INT8")
+    assert all(line.endswith("too few") for line in (*said[:3], *said[4:]))
+
+
+def test_fewer_are_tried_where_all_modules_would_leave_nothing_in_int8() -> None:
+    simulation, said = simulation_of(OneDestroyed()), list[str]()
+    # its third of four: one and two are too few, and twice as many are all
+    noise = {"head": 0.0, "first": 0.0, "bad": 9.0, "third": 10.0}
+    tallies = {path: SimpleNamespace(noise=value) for path, value in noise.items()}
+    costs = SimpleNamespace(whole=SimpleNamespace(noise=10.0), in_float=tallies)
+    found = Search(simulation, INPUTS, 0.85, said.append).run(costs)  # type: ignore[arg-type]
+    assert [line.split()[0] for line in said[:5]] == ["0", "1", "2", "4", "3"]
+    assert found.reached
+    assert found.modules == ("bad",)
 
 
 @pytest.mark.parametrize("samples", [10, 64, 380, 381, 500])
