@@ -24,12 +24,12 @@ from export_targets.goal import Goal, goal_of
 from export_targets.preprocessing import input_size, preprocessing
 from export_targets.progress import Reporter
 from export_targets.request import FORMS, BuildRequest
-from export_targets.target import Lowering, Target, target_named
+from export_targets.target import GOLDEN_SAMPLES, Lowering, Target, target_named
 from quantize.calibration import SYNTHETIC, Images, ImageSets, Wanted, image_sets
 from quantize.recipe import Recipe, recipe_named
 
 STRIDE = 32  # of the models' last feature map: H and W are multiples of it
-GOLDEN_SAMPLES, FEWEST_SAMPLES = 16, 4
+FEWEST_SAMPLES = 4  # golden ones, of a network with many outputs
 MAX_GOLDEN_NUMBERS = 2**24  # of a program's outputs, 64 MB; an artifact holds four programs'
 
 

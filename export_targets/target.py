@@ -88,6 +88,9 @@ class Lowering:
     tensors: tuple[str, ...] = ()
 
 
+GOLDEN_SAMPLES = 16  # that an artifact keeps
+
+
 @dataclass(frozen=True)
 class Target:
     """One runtime format.
@@ -119,7 +122,7 @@ class Target:
     excluded: tuple[tuple[str, str, str], ...] = ()
     other_runners: Mapping[str, str] = field(default_factory=dict)
     int8_operators: str = ""
-    samples: int = 16
+    samples: int = GOLDEN_SAMPLES
     float_costs: Mapping[str, float] = field(default_factory=dict)
 
     @property

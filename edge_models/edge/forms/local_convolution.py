@@ -191,10 +191,14 @@ class TapSum(nn.Module):
         self.register_buffer("shift", shift.float().view(1, -1, 1, 1))
 
     def forward(self, maps: list[Tensor], weights: list[Tensor]) -> Tensor:
+        return self.total(maps, weights) * self.scale + self.shift
+
+    def total(self, maps: list[Tensor], weights: list[Tensor]) -> Tensor:
+        """The sum alone."""
         total = maps[0] * weights[0]
         for x, weight in zip(maps[1:], weights[1:], strict=True):
             total = total + x * weight
-        return total * self.scale + self.shift
+        return total
 
 
 class LocalConvolutionByColumns(nn.Module):
@@ -249,38 +253,31 @@ class Parts:
                 "The official CoT layer is written for one image here: its batch axis is taken.",
                 "Build it with --batch 1, or for another target.",
             )
-        height, width = x.shape[2:]
-        if self.halves > 1:
-            rows = self.groups // self.halves * height
-            x = x.view(self.halves, -1, rows, width).permute(1, 0, 2, 3)
-        return x.reshape(-1, self.groups, height, width)
+        return self._exchanged(x, self.halves, -1).reshape(-1, self.groups, *x.shape[2:])
 
     def joined(self, x: Tensor) -> Tensor:
         """(C / groups, groups, H, W) -> (1, C, H, W)."""
+        return self._exchanged(x, -1, self.halves).reshape(1, -1, *x.shape[2:])
+
+    def _exchanged(self, x: Tensor, outer: int, inner: int) -> Tensor:
+        """A map of two halves with the halves and the parts, its two outer axes, exchanged."""
+        if self.halves == 1:
+            return x
         height, width = x.shape[2:]
-        if self.halves > 1:
-            rows = self.groups // self.halves * height
-            x = x.view(-1, self.halves, rows, width).permute(1, 0, 2, 3)
-        return x.reshape(1, -1, height, width)
+        rows = self.groups // self.halves * height
+        return x.view(outer, inner, rows, width).permute(1, 0, 2, 3)
 
 
-class ColumnSum(nn.Module):
-    """Sum over the columns and rows of map times weights, (C / groups, 3 * groups, H, W) and
-    (1, 3 * groups, H, W) a column, times a scale, plus a shift, one of each a channel. Float at
-    INT8, as ``TapSum``.
+class ColumnSum(TapSum):
+    """The same over the columns, then over the rows: map and weights are
+    (C / groups, 3 * groups, H, W) and (1, 3 * groups, H, W) a column.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(self, parts: Parts, scale: Tensor, shift: Tensor) -> None:
-        super().__init__()
+        super().__init__(scale, shift)
         self.parts = parts
-        self.register_buffer("scale", scale.float().view(1, -1, 1, 1))
-        self.register_buffer("shift", shift.float().view(1, -1, 1, 1))
 
     def forward(self, maps: list[Tensor], weights: list[Tensor]) -> Tensor:
-        products = [x * weight for x, weight in zip(maps, weights, strict=True)]
-        rows = products[0] + products[1] + products[2]
+        rows = self.total(maps, weights)
         total = rows[:, ::KERNEL] + rows[:, 1::KERNEL] + rows[:, 2::KERNEL]
         return self.parts.joined(total) * self.scale + self.shift

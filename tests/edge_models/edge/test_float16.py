@@ -42,9 +42,15 @@ def one_by_one(model: nn.Module, images: Tensor) -> Tensor:
     return torch.cat([model(image) for image in images.split(1)]).float()
 
 
-@pytest.mark.parametrize("forms", [vulkan.forms(), neural_engine.forms()], ids=["vulkan", "coreml"])
+@pytest.mark.parametrize(
+    ("forms", "least"),
+    [(vulkan.forms(), 37), (neural_engine.forms(), 60)],
+    ids=["vulkan", "coreml"],
+)
 @torch.no_grad()
-def test_nothing_overflows_with_any_weight_scaled_up(forms: Forms, images: Tensor) -> None:
+def test_nothing_overflows_with_any_weight_scaled_up(
+    forms: Forms, least: int, images: Tensor
+) -> None:
     spec = model_spec("digits_cotnet")
     reference = load_reference(spec, None).module
     model, half = (edge_form(spec, reference, (64, 64), 1, "mean", forms) for _ in range(2))
@@ -52,5 +58,5 @@ def test_nothing_overflows_with_any_weight_scaled_up(forms: Forms, images: Tenso
     results = {}
     for name, _ in zip(scaled_weights(model), scaled_weights(half), strict=True):
         results[name] = measure(one_by_one(model, images), one_by_one(half, images.half())).sqnr_db
-    assert len(results) > 30
+    assert len(results) > least
     assert min(results.values()) > MIN_SQNR_DB
