@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from edge_models.catalog import model_spec
 from edge_models.edge import edge_form
 from edge_models.parity import Metrics, measure
 from edge_models.reference.heads import SingleOutput, run_eager
+from edge_models.spec import InputSpec
 from export_targets.lowering.graph import in_int8, multiply_accumulates
 from export_targets.runner import runner_named
 from export_targets.target import Lowering, Target, all_targets, recipes_of
@@ -28,12 +29,34 @@ OPTIONS = {"input": "tensor", "output": "logits"}
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What the files of a model are judged by: the published module, how it takes its input, the
+    images (N, 3, H, W) that calibrate, and those that judge, with FP32's logits (N, K) and, where
+    they have labels, their classes (N).
+    """
+
+    model: str
+    module: nn.Module
+    input: InputSpec
+    calibration: Tensor
+    images: Tensor
+    fp32: Tensor
+    classes: Tensor | None = None
+
+    def some(self, count: int) -> "Judged":
+        """The same with so many images, evenly over all."""
+        chosen = _spread(len(self.images), count)
+        classes = None if self.classes is None else self.classes[chosen]
+        return replace(self, images=self.images[chosen], fp32=self.fp32[chosen], classes=classes)
+
+
+@dataclass(frozen=True)
 class Row:
-    """One file of a trained model beside FP32: shares in percent, ratios in dB.
+    """One file of a model beside FP32: shares in percent, ratios in dB.
 
     ``graph_db`` compares the quantized graph with FP32, ``file_db`` the file with the graph, on
-    ``ON_GRAPH`` photographs, both None where the recipe keeps the edge form's numbers.
-    ``int8_share`` is of the edge form's multiply-accumulates.
+    ``ON_GRAPH`` photographs, both None where the recipe keeps the edge form's numbers; both top-1
+    are None without labels. ``int8_share`` is of the edge form's multiply-accumulates.
     """
 
     model: str
@@ -43,8 +66,8 @@ class Row:
     agreement: float
     agreement_low: float
     agreement_high: float
-    top1: float
-    fp32_top1: float
+    top1: float | None
+    fp32_top1: float | None
     sqnr_db: float
     median_sqnr_db: float
     graph_db: float | None
@@ -67,53 +90,44 @@ def run() -> Result | Skipped:
 def measure_model(model: str, source: Source) -> Iterator[Row]:
     """Every file of one trained model."""
     inputs, classes = trained.photographs("test", source)
-    reference = SingleOutput(trained.model(model, source).module).eval()
-    fp32 = run_eager(reference, inputs[:, None])[:, 0]
+    module = trained.model(model, source).module
+    fp32 = run_eager(SingleOutput(module).eval(), inputs[:, None])[:, 0]
+    calibration = trained.photographs("calibration", source)[0]
+    judged = Judged(model, module, trained.INPUT, calibration, inputs, fp32, classes)
     for target in all_targets().values():
-        chosen = _spread(len(inputs), ON_RUNTIME if target.runner == "host" else INTERPRETED)
+        some = judged.some(ON_RUNTIME if target.runner == "host" else INTERPRETED)
         for name in recipes_of(target):
-            recipe = recipe_named(name)
-            parts = inputs[chosen], fp32[chosen], classes[chosen]
-            yield _row(model, source, target, recipe, *parts)
+            yield measure_file(some, target, recipe_named(name), ON_GRAPH)
 
 
-def _row(
-    model: str,
-    source: Source,
-    target: Target,
-    recipe: Recipe,
-    inputs: Tensor,
-    fp32: Tensor,
-    classes: Tensor,
-) -> Row:
-    spec = model_spec(model)
-    published = trained.model(model, source).module
-    module = edge_form(spec, published, trained.SIZE, 1, "mean", target.forms())
-    graph_db, some = None, _spread(len(inputs), ON_GRAPH)
-    lowered = fp32[some]
+def measure_file(judged: Judged, target: Target, recipe: Recipe, on_graph: int) -> Row:
+    """Make one file and run it on its target's runner, and its graph on so many images."""
+    spec, inputs = model_spec(judged.model), judged.images
+    module = edge_form(spec, judged.module, judged.input.size, 1, "mean", target.forms())
+    graph_db, some = None, _spread(len(inputs), on_graph)
+    lowered = judged.fp32[some]
     if recipe.quantized:
-        calibration = trained.photographs("calibration", source)[0]
-        module = quantized_graph(module, spec, target, recipe, calibration)
+        module = quantized_graph(module, spec, target, recipe, judged.calibration)
         lowered = run_eager(module, inputs[some][:, None])[:, 0]
-        graph_db = measure(fp32[some], lowered).sqnr_db
+        graph_db = measure(judged.fp32[some], lowered).sqnr_db
     program = torch.export.export(module, (inputs[:1],))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, target.file)
-        target.lower(program, _lowering(model, target, recipe), path)
+        target.lower(program, _lowering(judged, target, recipe), path)
         runner = runner_named(target.runner, target.name)
         found = runner.run(path, inputs[:, None], lambda: None)[:, 0]
-    metrics: Metrics = measure(fp32, found)
+    metrics: Metrics = measure(judged.fp32, found)
     low, high = metrics.agreement_interval
     row = Row(
-        model=model,
+        model=judged.model,
         target=target.name,
         recipe=recipe.name,
         images=len(inputs),
         agreement=metrics.top1_agreement * 100,
         agreement_low=low * 100,
         agreement_high=high * 100,
-        top1=_percent(found, classes),
-        fp32_top1=_percent(fp32, classes),
+        top1=_percent(found, judged.classes),
+        fp32_top1=_percent(judged.fp32, judged.classes),
         sqnr_db=metrics.sqnr_db,
         median_sqnr_db=metrics.median_sqnr_db,
         graph_db=graph_db,
@@ -144,18 +158,19 @@ def table(rows: list[Row]) -> str:
 
 def _line(row: Row) -> str:
     hops = "-" if row.graph_db is None else f"{row.graph_db:.1f}; {row.file_db:.1f} dB"
+    top1 = "-" if row.top1 is None else f"{row.top1:.1f}, {row.fp32_top1:.1f} %"
     return (
         f"| {row.model} | {row.target} `{row.recipe}` | {row.images} | {row.agreement:.1f} % "
-        f"({row.agreement_low:.1f} to {row.agreement_high:.1f}) | {row.top1:.1f}, "
-        f"{row.fp32_top1:.1f} % | {row.sqnr_db:.1f}, {row.median_sqnr_db:.1f} dB | {hops} "
-        f"| {row.int8_share:.1f} % |"
+        f"({row.agreement_low:.1f} to {row.agreement_high:.1f}) | {top1} "
+        f"| {row.sqnr_db:.1f}, {row.median_sqnr_db:.1f} dB | {hops} | {row.int8_share:.1f} % |"
     )
 
 
-def _lowering(model: str, target: Target, recipe: Recipe) -> Lowering:
+def _lowering(judged: Judged, target: Target, recipe: Recipe) -> Lowering:
     wanted = {name: value for name, value in OPTIONS.items() if name in target.options}
-    facts = {"model": model, "size": "64x64", "version": "0"}
-    return Lowering(recipe, trained.INPUT, target.choose(recipe, wanted), (), facts)
+    height, width = judged.input.size
+    facts = {"model": judged.model, "size": f"{height}x{width}", "version": "0"}
+    return Lowering(recipe, judged.input, target.choose(recipe, wanted), (), facts)
 
 
 def _spread(count: int, wanted: int) -> Tensor:
@@ -163,5 +178,7 @@ def _spread(count: int, wanted: int) -> Tensor:
     return torch.linspace(0, count - 1, min(count, wanted)).round().long()
 
 
-def _percent(logits: Tensor, classes: Tensor) -> float:
+def _percent(logits: Tensor, classes: Tensor | None) -> float | None:
+    if classes is None:
+        return None
     return (logits.argmax(1) == classes).double().mean().item() * 100
