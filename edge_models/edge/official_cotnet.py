@@ -48,6 +48,7 @@ class Bottleneck(nn.Module):
             if source.downsample is None
             else _shortcut(source.downsample, given, wanted, forms)
         )
+        self.sum = ShortcutSum()
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -57,7 +58,16 @@ class Bottleneck(nn.Module):
         x = self.conv2(x)
         if self.blur is not None:
             x = self.blur(x)
-        return torch.relu(self.conv3(x) + shortcut)
+        return self.sum(self.conv3(x), shortcut)
+
+
+class ShortcutSum(nn.Module):
+    """What every block adds to: ReLU(branch + shortcut), (B, C, H, W) each. Rounded to 8 bits, the
+    error of each sum is carried on through all that follow.
+    """
+
+    def forward(self, branch: Tensor, shortcut: Tensor) -> Tensor:
+        return torch.relu(branch + shortcut)
 
 
 def _shortcut(source: nn.Sequential, given: Tensor, wanted: Tensor, forms: Forms) -> nn.Module:
