@@ -13,6 +13,7 @@ from edge_models.edge.folding import (
     fold_batch_norm,
     fold_norm_affine,
     linear_from,
+    numbers,
     scaled,
 )
 from edge_models.edge.forms import Forms
@@ -107,7 +108,7 @@ class FCUDown(nn.Module):
         projection = center_outputs(as_linear(affine_of(source.conv_project)))
         self.project = forms.tokens.linear(projection)
         self.norm = forms.layer_norm(dim, source.ln.eps, centered=True)
-        gamma, beta = source.ln.weight.detach().clone(), source.ln.bias.detach().clone()
+        gamma, beta = (numbers(p).clone() for p in (source.ln.weight, source.ln.bias))
         if self.norm.has_affine:
             self.norm.weight, self.norm.bias = gamma, beta
             return
@@ -187,7 +188,7 @@ class Conformer(nn.Module):
         scale = forms.residual_scale
         patch = scaled(affine_of(source.trans_patch_conv), scale)
         self.patch = convolution_from(patch, source.trans_patch_conv)
-        cls_token = source.cls_token.detach().repeat(batch, 1, 1) * scale
+        cls_token = numbers(source.cls_token).repeat(batch, 1, 1) * scale
         self.register_buffer("cls_token", forms.tokens.from_rows(cls_token))
         self.trans_1 = Block(source.trans_1, forms)
         blocks = []

@@ -3,10 +3,15 @@
 Every function returns a (weight, bias) pair and says the algebra it rests on.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+_FOLLOWED = ContextVar("_FOLLOWED", default=False)
 
 
 class Affine(NamedTuple):
@@ -16,12 +21,38 @@ class Affine(NamedTuple):
     bias: Tensor
 
 
+@contextmanager
+def gradients_followed() -> Iterator[None]:
+    """What is folded inside keeps the way by which gradients reach the reference's parameters."""
+    token = _FOLLOWED.set(True)
+    try:
+        yield
+    finally:
+        _FOLLOWED.reset(token)
+
+
+def numbers(parameter: Tensor) -> Tensor:
+    """The numbers of a reference's parameter, apart from it unless gradients are followed."""
+    return parameter if _FOLLOWED.get() else parameter.detach()
+
+
+def hold(layer: nn.Module, name: str, value: Tensor) -> None:
+    """Give a layer constant weights in place of a parameter. What gradients pass through can be no
+    parameter: it is a buffer then.
+    """
+    delattr(layer, name)
+    if value.requires_grad:
+        layer.register_buffer(name, value)
+    else:
+        layer.register_parameter(name, nn.Parameter(value, requires_grad=False))
+
+
 def affine_of(layer: nn.Module) -> Affine:
     """A convolution's or linear's own weight and bias; a missing bias is zero."""
     if not isinstance(layer, nn.Conv2d | nn.Linear):
         raise TypeError(f"{type(layer).__name__} is neither a convolution nor a linear")
-    weight = layer.weight.detach().double()
-    bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().double()
+    weight = numbers(layer.weight).double()
+    bias = weight.new_zeros(len(weight)) if layer.bias is None else numbers(layer.bias).double()
     return Affine(weight, bias)
 
 
@@ -52,9 +83,9 @@ def batch_norm_scale_and_shift(
     """
     scale = torch.rsqrt(variance.detach().double() + eps)
     if gamma is not None:
-        scale = scale * gamma.detach().double()
+        scale = scale * numbers(gamma).double()
     shift = -scale * mean.detach().double()
-    return scale, shift if beta is None else shift + beta.detach().double()
+    return scale, shift if beta is None else shift + numbers(beta).double()
 
 
 def scaled_rows(layer: Affine, factors: Tensor) -> Affine:
@@ -88,7 +119,7 @@ def fold_norm_affine(norm: nn.LayerNorm, linear: Affine) -> Affine:
     """before: W (gamma * n + beta) + b, n the normalized tokens
     after:  (W diag(gamma)) n + (W beta + b)
     """
-    gamma, beta = norm.weight.detach().double(), norm.bias.detach().double()
+    gamma, beta = numbers(norm.weight).double(), numbers(norm.bias).double()
     return Affine(linear.weight * gamma, linear.bias + linear.weight @ beta)
 
 
@@ -134,5 +165,5 @@ def pointwise_from(affine: Affine) -> nn.Conv2d:
 
 
 def _set(layer: nn.Conv2d | nn.Linear, affine: Affine) -> None:
-    layer.weight = nn.Parameter(affine.weight.float(), requires_grad=False)
-    layer.bias = nn.Parameter(affine.bias.float(), requires_grad=False)
+    hold(layer, "weight", affine.weight.float())
+    hold(layer, "bias", affine.bias.float())

@@ -6,6 +6,8 @@ Each form is built from the channels, the groups, epsilon, and gamma and beta, (
 import torch
 from torch import Tensor, nn
 
+from edge_models.edge.folding import hold, numbers
+
 SMALLEST_MAGNITUDE = 2.0**-8  # of a group, where epsilon, 1e-5, outweighs its variance
 
 
@@ -94,6 +96,6 @@ class GroupNormNative(nn.GroupNorm):
         self, channels: int, groups: int, eps: float, gamma: Tensor | None, beta: Tensor | None
     ) -> None:
         super().__init__(groups, channels, eps)
-        for own, given in ((self.weight, gamma), (self.bias, beta)):
+        for name, given in (("weight", gamma), ("bias", beta)):
             if given is not None:
-                own.data.copy_(given.detach())
+                hold(self, name, numbers(given).float())

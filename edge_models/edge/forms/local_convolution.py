@@ -6,7 +6,6 @@ group norm behind it, in how many equal parts (``halves``) the map is convolved,
 (B, C, H, W). Channel c of a part uses weight channel c % groups of that part.
 """
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_models.edge.equalization import DEVIATIONS, Moments, ranges, through
-from edge_models.edge.folding import Affine, convolution_from, scaled_rows
+from edge_models.edge.folding import Affine, convolution_from, hold, numbers, scaled_rows
+from edge_models.edge.forms.group_norm import GroupNormNative
 from edge_models.errors import InputError
 
 KERNEL = 3
@@ -97,8 +97,8 @@ class SharedWeights(nn.Conv2d):
         """``gamma``, ``beta``: (groups,); ``source``: (C,), whose weight c uses."""
         super().__init__(len(gamma), len(source), 1)
         weight = torch.diag(gamma)[source].float()
-        self.weight = nn.Parameter(weight.view(*weight.shape, 1, 1), requires_grad=False)
-        self.bias = nn.Parameter(beta[source].float(), requires_grad=False)
+        hold(self, "weight", weight.view(*weight.shape, 1, 1))
+        hold(self, "bias", beta[source].float())
 
 
 class LocalConvolutionBySlices(nn.Module):
@@ -134,7 +134,7 @@ class LocalConvolutionBySlices(nn.Module):
         part, shared = len(scale) // halves, groups // halves
         source = channel // part * shared + channel % part % shared
         gamma, beta = (
-            p.detach().double()[tap_first].view(TAPS, groups) for p in (norm.weight, norm.bias)
+            numbers(p).double()[tap_first].view(TAPS, groups) for p in (norm.weight, norm.bias)
         )
         largest = ranges(Moments(beta, gamma.square())).amax(0)
         gamma, beta = gamma * reach.view(TAPS, groups) / largest, beta / largest
@@ -223,7 +223,8 @@ class LocalConvolutionByColumns(nn.Module):
         super().__init__()
         center = through(expand, hidden).mean.view(-1, TAPS).mean(1).repeat_interleave(TAPS)
         self.expand = convolution_from(Affine(expand.weight, expand.bias - center))
-        self.norm = deepcopy(norm)
+        channels, groups = norm.num_channels, norm.num_groups
+        self.norm = GroupNormNative(channels, groups, norm.eps, norm.weight, norm.bias)
         self.parts = Parts(norm.num_groups, halves)
         self.sum = ColumnSum(self.parts, scale, shift)
 
