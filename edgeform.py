@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from edge_models.errors import InputError as InputError
     from edge_models.errors import RunnerError as RunnerError
     from edge_models.parity import ParityReport as ParityReport
+    from export_targets.adapt.report import AdaptReport as AdaptReport
+    from export_targets.adapt.run import Adapted as Adapted
     from export_targets.artifact.folder import Artifact as Artifact
     from export_targets.artifact.latency_report import LatencyReport as LatencyReport
     from export_targets.artifact.sensitivity import Sensitivity as Sensitivity
@@ -38,6 +40,8 @@ _FROM = {
     "InputError": "edge_models.errors",
     "RunnerError": "edge_models.errors",
     "ParityReport": "edge_models.parity",
+    "AdaptReport": "export_targets.adapt.report",
+    "Adapted": "export_targets.adapt.run",
     "Artifact": "export_targets.artifact.folder",
     "LatencyReport": "export_targets.artifact.latency_report",
     "BuildResult": "export_targets.pipeline",
@@ -47,7 +51,9 @@ _FROM = {
     "BuildRequest": "export_targets.request",
     "Sensitivity": "export_targets.artifact.sensitivity",
 }
-_FUNCTIONS = ("build", "open_artifact", "verify", "evaluate", "sensitivity", "profile", "report")
+_FUNCTIONS = (
+    *("build", "open_artifact", "verify", "evaluate", "sensitivity", "adapt", "profile", "report"),
+)
 __all__ = [*_FUNCTIONS, *_FROM]
 
 StrPath = str | Path
@@ -155,6 +161,25 @@ def sensitivity(
 
     reporter = _reporter(progress)
     return run(Path(folder), _path(images), trust_graphs, reporter, strict, network)
+
+
+def adapt(
+    request: "BuildRequest",
+    *,
+    minutes: float = 10.0,
+    out: StrPath | None = None,
+    progress: bool = False,
+) -> "Adapted":
+    """Weights of a model of the catalog that lose less in the request's recipe, learned from the
+    FP32 model's answers to the request's ``images``, without labels, in at most so many ``minutes``
+    and written to ``out``, a ``.safetensors`` file that ``build`` takes as a checkpoint.
+
+    ``report`` of the result has the agreement with FP32 before and after, on images that were not
+    learned from; ``problems`` says why nothing was written where nothing was gained.
+    """
+    from export_targets.adapt.run import adapt as run
+
+    return run(request, minutes, _path(out), _reporter(progress))
 
 
 def profile(

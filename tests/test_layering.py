@@ -49,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "report": {"artifact", "prove", "progress.py"},
     "matrix": {"artifact", "target.py", "progress.py", "workers.py"},
     "tune": CONTRACTS | PLANS | {"matrix", "profile", "prove", "search"},
+    "adapt": CONTRACTS | PLANS | {"represent.py", "lowering", "prove", "search"},
     "command_line": CONTRACTS
     | {
         "request.py",
@@ -59,6 +60,7 @@ ROOMS: dict[str, set[str]] = {
         "report",
         "matrix",
         "tune",
+        "adapt",
         "targets",
         "waiting_threads.py",
         "lowering",

@@ -12,6 +12,7 @@ from export_targets.command_line import (
     console,  # and nothing that imports torch: `doctor` runs without
 )
 from export_targets.command_line import tables as show
+from export_targets.command_line.adapt import adapt
 from export_targets.command_line.answers import classify, sensitivity
 from export_targets.command_line.arguments import (
     Agreement,
@@ -277,6 +278,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> int:
 app.command()(classify)
 app.command()(sensitivity)
 app.command()(tune)
+app.command()(adapt)
 app.command()(matrix)
 app.command()(demo)
 

@@ -50,11 +50,12 @@ class Simulation:
     def __init__(self, floating: fx.GraphModule, quantized: fx.GraphModule) -> None:
         self.quantized = quantized
         originals = dict(zip(_computed(quantized), _computed(floating), strict=True))
-        self.weights = {
-            _weight(layer): _constant(floating, _weight(original))
+        self.names = {  # of the weights that are in INT8, in the floating graph
+            _weight(layer): str(_weight(original).target)
             for layer, original in originals.items()
             if operator_name(layer) in WEIGHTED and in_int8(layer)
         }
+        self.weights = {node: _constant(floating, name) for node, name in self.names.items()}
         self.macs = {layer: multiply_accumulates(node) for layer, node in originals.items()}
         self.pairs = {node: _ends(node) for node in quantized.graph.nodes if _is_pair(node)}
         self.int8 = {  # what computes or copies in INT8, and the path of its module
@@ -65,7 +66,7 @@ class Simulation:
         self.read = {n: sources(n) for n in self.int8 if operator_name(n) in FOLLOWING}
         self.rectifying = {pair for pair in self.pairs if _rectifies(pair, originals)}
         self.constants = {
-            node: _constant(quantized, node)
+            node: _constant(quantized, str(node.target))
             for node in quantized.graph.nodes
             if node.op == "get_attr"
         }
@@ -100,6 +101,10 @@ class Simulation:
     @torch.no_grad()
     def values(self, sample: Tensor, left_out: LeftOut, known: Values | None = None) -> Values:
         """The values of all nodes for a sample; those that are ``known`` are taken as they are."""
+        return self.run(sample, left_out, known)
+
+    def run(self, sample: Tensor, left_out: LeftOut, known: Values | None = None) -> Values:
+        """``values`` by way of which gradients pass, through rounding as if it were none."""
         values = dict(known or {})
         for node in self.quantized.graph.nodes:
             if node not in values:
@@ -149,7 +154,7 @@ class Simulation:
             return value.relu() if pair in self.rectifying else value
         scale, zero_point, low, high = quantize.args[1:5]
         if quantize.target != STATIC:  # its scale is of each input
-            scale, zero_point = values[scale], values[zero_point]
+            scale, zero_point = values[scale].detach(), values[zero_point].detach()
         return torch.fake_quantize_per_tensor_affine(value, scale, zero_point, low, high)
 
 
@@ -172,13 +177,13 @@ def _rectifies(pair: fx.Node, originals: Mapping[fx.Node, fx.Node]) -> bool:
 
 
 def _weight(layer: fx.Node) -> fx.Node:
-    assert isinstance(layer.args[1], fx.Node)
-    return layer.args[1]
+    weight = layer.args[1]
+    assert isinstance(weight, fx.Node)
+    return weight
 
 
-def _constant(module: fx.GraphModule, node: fx.Node) -> Tensor:
-    assert node.op == "get_attr", f"{node} is computed"
-    owner, _, name = str(node.target).rpartition(".")
+def _constant(module: fx.GraphModule, target: str) -> Tensor:
+    owner, _, name = target.rpartition(".")
     value: Tensor = getattr(module.get_submodule(owner), name)
     return value
 

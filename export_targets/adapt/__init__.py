@@ -1,0 +1,1 @@
+"""``adapt``: weights that lose less in a recipe's numbers, learned from the FP32 one's answers."""

@@ -1,0 +1,178 @@
+"""The loop that learns the teacher's answers, batch by batch, until that does not help any more.
+
+Distillation without labels (Hinton et al., "Distilling the Knowledge in a Neural Network",
+arXiv:1503.02531), optimized by Adam (Kingma and Ba, arXiv:1412.6980).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge_models.training.fit import augment
+from export_targets.progress import Reporter
+
+BATCH = 8
+ROUND = 25  # steps between two looks at the held-out images
+LEARNING_RATE = 2e-5
+SLOWER = 0.5  # the learning rate's factor where a round was no better
+PATIENCE = 3  # rounds without a better one, of which each learns slower, until it stops
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch's Adam calls them
+
+Logits = Callable[[Tensor], Tensor]  # (rows, K) of inputs (B, 3, H, W)
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Score:
+    """On held-out images: how many rows have the teacher's top-1, and the mean divergence of the
+    probabilities from the teacher's, in nats.
+    """
+
+    agreeing: int
+    divergence: float
+
+    def better(self, other: "Score") -> bool:
+        """More agree, or as many at a smaller divergence."""
+        mine, theirs = (self.agreeing, -self.divergence), (other.agreeing, -other.divergence)
+        return mine > theirs
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the learning is after ``steps``: the parameters now and those of ``best``, which were
+    reached after ``best_steps``, with Adam's two moments, by the parameters' names.
+    """
+
+    steps: int
+    best_steps: int
+    rate: float
+    waited: int
+    best: Score
+    tensors: Tensors  # "now/<name>", "best/<name>", and "<moment>/<name>" of each of MOMENTS
+
+    def part(self, part: str) -> Tensors:
+        """The tensors of one kind by the parameters' names."""
+        start = f"{part}/"
+        return {n.removeprefix(start): t for n, t in self.tensors.items() if n.startswith(start)}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """``teacher``, ``student`` and ``floating`` give logits of the same images: ``images``
+    (N, 3, H, W) to learn from, ``held_out`` (M, 3, H, W) to see whether it helps. ``module`` has
+    the parameters of the student, which rounds them, and of ``floating``, which does not and learns
+    too: else a file of the recipe would be far from its own weights in FP32.
+    """
+
+    teacher: Logits
+    student: Logits
+    floating: Logits
+    module: nn.Module
+    images: Tensor
+    held_out: Tensor
+    seed: int
+
+    @torch.no_grad()
+    def score(self) -> Score:
+        """Of the student as it is, on the held-out images."""
+        agreeing, divergence, rows = 0, 0.0, 0
+        for batch in self.held_out.split(BATCH):
+            expected, actual = self.teacher(batch), self.student(batch)
+            agreeing += int((expected.argmax(1) == actual.argmax(1)).sum())
+            divergence += _divergence(expected, actual).item() * len(expected)
+            rows += len(expected)
+        return Score(agreeing, divergence / rows)
+
+
+def begin(lesson: Lesson) -> State:
+    """Before the first step."""
+    now = _parameters(lesson.module)
+    zeros = {name: torch.zeros_like(value) for name, value in now.items()}
+    tensors = _joined({"now": now, "best": now, **dict.fromkeys(MOMENTS, zeros)})
+    return State(0, 0, LEARNING_RATE, 0, lesson.score(), tensors)
+
+
+def learn(
+    lesson: Lesson, state: State, deadline: float, keep: Callable[[State], None], reporter: Reporter
+) -> State:
+    """Rounds of steps until none helps any more or ``time.monotonic()`` is past the deadline;
+    ``keep`` is given the state after each.
+    """
+    while state.waited < PATIENCE and time.monotonic() < deadline:
+        state = _round(lesson, state)
+        keep(state)
+        left = max(0.0, deadline - time.monotonic()) / 60
+        reporter.note(
+            f"{state.steps} steps: at best {state.best.agreeing} of {len(lesson.held_out)} agree, "
+            f"{state.best.divergence:.5f} nats apart; {left:.1f} min left"
+        )
+    return state
+
+
+def _round(lesson: Lesson, state: State) -> State:
+    """``ROUND`` steps; the mean of their weights is scored, which wanders less than each does
+    (Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992).
+    """
+    module = lesson.module
+    set_parameters(module, state.part("now"))
+    parameters = dict(module.requires_grad_(True).named_parameters())
+    optimizer = torch.optim.Adam(parameters.values(), lr=state.rate)
+    for name, parameter in parameters.items():
+        optimizer.state[parameter] = {
+            "step": torch.tensor(float(state.steps)),
+            **{moment: state.tensors[f"{moment}/{name}"].clone() for moment in MOMENTS},
+        }
+    mean = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
+    for step in range(state.steps, state.steps + ROUND):
+        _step(lesson, optimizer, torch.Generator().manual_seed(lesson.seed + step))
+        for name, parameter in parameters.items():
+            mean[name] += parameter.detach() / ROUND
+    moments = {m: {n: optimizer.state[p][m] for n, p in parameters.items()} for m in MOMENTS}
+    now = _parameters(module.requires_grad_(False))
+    set_parameters(module, mean)
+    score = lesson.score()
+    better = score.better(state.best)
+    best = mean if better else state.part("best")
+    tensors = _joined({"now": now, "best": best, **moments})
+    after = replace(state, steps=state.steps + ROUND, tensors=tensors)
+    if better:
+        return replace(after, best=score, best_steps=after.steps, waited=0)
+    return replace(after, waited=state.waited + 1, rate=state.rate * SLOWER)
+
+
+def _step(lesson: Lesson, optimizer: torch.optim.Adam, generator: torch.Generator) -> None:
+    """One batch of images, changed a little."""
+    chosen = torch.randint(len(lesson.images), (BATCH,), generator=generator)
+    images = augment(lesson.images[chosen], generator)
+    with torch.no_grad():
+        expected = lesson.teacher(images)
+    optimizer.zero_grad()
+    for learning in (lesson.student, lesson.floating):
+        _divergence(expected, learning(images)).backward()
+    optimizer.step()
+
+
+@torch.no_grad()
+def set_parameters(module: nn.Module, values: Tensors) -> None:
+    """Give a module's parameters these numbers, by their names."""
+    for name, value in values.items():
+        module.get_parameter(name).copy_(value)
+
+
+def _divergence(expected: Tensor, actual: Tensor) -> Tensor:
+    """Kullback and Leibler's, of the probabilities, in nats; the mean over rows."""
+    student, teacher = actual.log_softmax(1), expected.log_softmax(1)
+    return F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def _parameters(module: nn.Module) -> Tensors:
+    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+
+
+def _joined(parts: dict[str, Tensors]) -> Tensors:
+    return {f"{part}/{name}": value for part, held in parts.items() for name, value in held.items()}

@@ -1,0 +1,167 @@
+"""The whole learning: ``adapt`` is one straight function."""
+
+import copy
+import hashlib
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from edge_models.checkpoint import LoadedModel
+from edge_models.edge import edge_form
+from edge_models.errors import InputError
+from edge_models.images import normalize
+from edge_models.parity import measure
+from edge_models.reference.heads import one_output, stack_outputs
+from export_targets.adapt.images import Parts, parts_of
+from export_targets.adapt.kept import Kept
+from export_targets.adapt.learning import BATCH, Lesson, Logits, begin, learn, set_parameters
+from export_targets.adapt.report import AdaptReport, Agreeing
+from export_targets.adapt.student import in_int8, in_palettes, live_weights
+from export_targets.artifact.manifest import to_json
+from export_targets.lowering.export import exported
+from export_targets.plan import Plan, load_model, resolve
+from export_targets.progress import Reporter
+from export_targets.represent import calibrated
+from export_targets.request import BuildRequest
+from quantize.calibration import SYNTHETIC, Images
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What was learned; ``problems`` says why there is no checkpoint, empty where there is one."""
+
+    report: AdaptReport
+    problems: tuple[str, ...]
+
+
+def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Reporter) -> Adapted:
+    """Learn weights whose answers in the request's recipe are those of its model in FP32, from the
+    request's images, in so many minutes at most, and write them as a checkpoint of the model.
+
+    ``out`` is a file of safetensors; one that is there is replaced if the same request wrote it,
+    another one only with the request's ``force``. Raises InputError.
+    """
+    plan = _resolved(request)
+    loaded = load_model(plan, reporter)
+    parts = parts_of(plan, _folder(request), reporter)
+    kept = Kept(_place(plan, out), _identity(plan, loaded, parts))
+    kept.check_replaceable(request.force)
+
+    teacher = _logits(one_output(plan.spec, loaded.module))
+    module = copy.deepcopy(loaded.module).requires_grad_(False)
+    student = _student(plan, module, parts.learned, reporter)
+    judged = normalize(parts.judged, plan.spec.input)
+    with reporter.stage("Before, on images that are not learned from"):
+        before = _agreeing(teacher, student, judged)
+    learned, held_out = (normalize(p, plan.spec.input) for p in (parts.learned, parts.held_out))
+    floating = _logits(one_output(plan.spec, module))
+    lesson = Lesson(teacher, student, floating, module, learned, held_out, request.seed)
+    state = kept.read()
+    if state:
+        reporter.note(f"{kept.stopped.name}: goes on after {state.steps} steps")
+    deadline = time.monotonic() + 60 * minutes
+    with reporter.stage("Learning"):
+        state = learn(lesson, state or begin(lesson), deadline, kept.write, reporter)
+    set_parameters(module, state.part("best"))
+    again = _student(plan, module, parts.learned, reporter)  # with ranges of the new weights
+    with reporter.stage("After"):
+        after, in_fp32 = (_agreeing(teacher, learned, judged) for learned in (again, floating))
+    ended = time.monotonic() < deadline
+    kept.end(dict(module.state_dict()) if state.best_steps else None, ended)
+    report = AdaptReport(
+        model=plan.spec.name,
+        target=plan.target.name,
+        recipe=plan.recipe.name,
+        checkpoint=str(kept.place) if state.best_steps else None,
+        images=parts.source,
+        learned_from=len(parts.learned),
+        held_out=len(parts.held_out),
+        steps=state.steps,
+        ended=ended,
+        before=before,
+        after=after,
+        floating=in_fp32,
+    )
+    return Adapted(report, () if state.best_steps else (_nothing(report),))
+
+
+def _resolved(request: BuildRequest) -> Plan:
+    """The plan of the learning, whose programs take a batch. Raises InputError."""
+    calibration = request.images or SYNTHETIC
+    plan = resolve(replace(request, calibration=calibration, images=None, batch=BATCH))
+    recipe = plan.recipe
+    if plan.spec.own:
+        raise InputError(
+            f"{plan.spec.name} is no model of the catalog, whose edge form its weights are for.",
+            "Say --agreement to `edgeform build`: it leaves modules float.",
+        )
+    if not recipe.quantized and not (recipe.weights and recipe.weights.palette):
+        raise InputError(
+            f"The recipe {recipe.name} rounds nothing that could be learned back.",
+            "Say --recipe int8, or of Core ML's palettized_4bit or palettized_6bit.",
+        )
+    if request.images is None and not plan.spec.digits:
+        raise InputError(
+            "There are no images to learn from.", "Give a folder of them: --images DIR."
+        )
+    return plan
+
+
+def _folder(request: BuildRequest) -> Path | None:
+    return None if request.images is None else Path(request.images)
+
+
+def _place(plan: Plan, out: Path | None) -> Path:
+    place = out or Path(f"{plan.spec.name}-{plan.target.name}-{plan.recipe.name}.safetensors")
+    if place.suffix != ".safetensors":
+        raise InputError(f"{place} is no name of a checkpoint.", "Call it NAME.safetensors.")
+    return place
+
+
+def _identity(plan: Plan, loaded: LoadedModel, parts: Parts) -> str:
+    """Digest of what the learned weights depend on beside the time."""
+    facts = asdict(plan.identity(loaded))
+    facts |= {"images": parts.sha256(), "seed": plan.request.seed}
+    return hashlib.sha256(to_json(facts).encode()).hexdigest()
+
+
+def _student(plan: Plan, module: nn.Module, crops: Tensor, reporter: Reporter) -> Logits:
+    """A module in the recipe's numbers as a build makes them of its weights now, and with those
+    that it has when it is called; ``crops`` calibrate, uint8 (N, 3, H, W).
+    """
+    forms, heads = plan.target.forms(), plan.request.heads
+    edge = edge_form(plan.spec, module, plan.size, BATCH, heads, forms)
+    program = exported(edge, normalize(crops[:BATCH], plan.spec.input))
+    if plan.recipe.weights:
+        answer = in_palettes(program.module(), plan.recipe.weights.bits)
+    else:
+        images = Images("images to learn from", crops[: plan.request.calibration_samples])
+        answer = in_int8(program.module(), calibrated(plan, program, images, reporter))
+    return lambda inputs: answer(live_weights(plan, module), inputs)
+
+
+def _logits(network: nn.Module) -> Logits:
+    return lambda inputs: stack_outputs(network(inputs))
+
+
+@torch.no_grad()
+def _agreeing(teacher: Logits, student: Logits, inputs: Tensor) -> Agreeing:
+    batches = inputs.split(BATCH)
+    expected, actual = (torch.cat([side(x) for x in batches]) for side in (teacher, student))
+    found = measure(expected, actual)
+    return Agreeing(
+        judged=len(expected),
+        agreement=found.top1_agreement,
+        interval=found.agreement_interval,
+        median_sqnr_db=found.median_sqnr_db,
+    )
+
+
+def _nothing(report: AdaptReport) -> str:
+    return (
+        f"nothing was gained on {report.held_out} images that were held out, in {report.steps} "
+        "steps: give more images or --minutes, or build with --agreement"
+    )

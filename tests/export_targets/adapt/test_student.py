@@ -1,0 +1,90 @@
+"""What learns: a model in a recipe's numbers beside what a build makes, and its gradients."""
+
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from edge_models.checkpoint import load_reference
+from edge_models.edge import edge_form
+from edge_models.parity import measure
+from export_targets.adapt.learning import BATCH
+from export_targets.adapt.student import Answer, in_int8, in_palettes, live_weights
+from export_targets.lowering.export import exported
+from export_targets.plan import Plan, choose_images, resolve
+from export_targets.progress import silent_reporter
+from export_targets.represent import calibrated
+from export_targets.request import BuildRequest
+from tests.conftest import Built
+
+INT8 = (
+    ("digits_cotnet", "xnnpack"),
+    ("digits_conformer", "xnnpack"),
+    ("digits_conformer", "coreml"),
+)
+BITS = 4
+
+
+@cache
+def learning(model: str, target: str) -> tuple[Plan, Tensor, torch.export.ExportedProgram]:
+    plan = resolve(BuildRequest(model, target, recipe="int8", batch=BATCH))
+    images = choose_images(plan, silent_reporter())
+    inputs = plan.inputs(plan.batches(images.judged))[0][0]
+    module = load_reference(plan.spec, None).module
+    edge = edge_form(plan.spec, module, plan.size, BATCH, "mean", plan.target.forms())
+    return plan, inputs, exported(edge, inputs)
+
+
+def int8_of(model: str, target: str) -> tuple[Plan, Tensor, torch.fx.GraphModule, Answer]:
+    plan, inputs, program = learning(model, target)
+    images = choose_images(plan, silent_reporter()).calibration
+    quantized = calibrated(plan, program, images, silent_reporter())
+    return plan, inputs, quantized, in_int8(program.module(), quantized)
+
+
+@pytest.mark.parametrize(("model", "target"), INT8)
+def test_it_answers_as_the_quantized_graph_and_every_parameter_has_a_gradient(
+    model: str, target: str
+) -> None:
+    plan, inputs, quantized, answer = int8_of(model, target)
+    module = load_reference(plan.spec, None).module.requires_grad_(True)
+    found = answer(live_weights(plan, module), inputs)
+    with torch.no_grad():
+        assert measure(quantized(inputs), found.detach()).sqnr_db > 100
+    found.square().sum().backward()
+    flat = [name for name, p in module.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not flat
+
+
+def test_its_answer_follows_the_weights() -> None:
+    plan, inputs, _, answer = int8_of("digits_cotnet", "xnnpack")
+    module = load_reference(plan.spec, None).module.requires_grad_(False)
+    before = answer(live_weights(plan, module), inputs)
+    module.get_parameter("layer1.0.conv3.weight").zero_()
+    assert measure(before, answer(live_weights(plan, module), inputs)).sqnr_db < 10
+
+
+def test_palettes_are_those_of_the_built_file(built: Built) -> None:
+    result = built("digits_cotnet", "coreml", f"palettized_{BITS}bit")
+    assert result.parity is not None
+    (stored,) = (hop for hop in result.parity.hops if hop.name == "quantize")
+    plan, inputs, program = learning("digits_cotnet", "coreml")
+    answer = in_palettes(program.module(), BITS)
+    module = load_reference(plan.spec, None).module.requires_grad_(False)
+    weights = live_weights(plan, module)
+    with torch.no_grad():
+        found = measure(program.module()(inputs), answer(weights, inputs))
+    assert stored.median_sqnr_db is not None
+    assert abs(found.median_sqnr_db - stored.median_sqnr_db) < 3
+    held: dict[str, Tensor] = {}
+
+    def look(module: torch.nn.Module, tensors: dict[str, Tensor], inputs: object) -> Tensor:
+        held.update(tensors)
+        return torch.zeros(BATCH, 10)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.func, "functional_call", look)
+        answer(weights, inputs)
+    assert held["blocks.0.conv3.weight"].unique().numel() <= 2**BITS
+    assert held["blocks.0.conv3.bias"].equal(weights["blocks.0.conv3.bias"])
