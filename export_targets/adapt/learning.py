@@ -37,9 +37,8 @@ class Score:
     divergence: float
 
     def better(self, other: "Score") -> bool:
-        """More agree, or as many at a smaller divergence."""
-        mine, theirs = (self.agreeing, -self.divergence), (other.agreeing, -other.divergence)
-        return mine > theirs
+        """Nearer: of some hundred images hardly one more agrees after a round that helps."""
+        return self.divergence < other.divergence
 
 
 @dataclass(frozen=True)
@@ -104,17 +103,18 @@ def learn(
     ``keep`` is given the state after each.
     """
     while state.waited < PATIENCE and time.monotonic() < deadline:
-        state = _round(lesson, state)
+        state, score = _round(lesson, state)
         keep(state)
         left = max(0.0, deadline - time.monotonic()) / 60
         reporter.note(
-            f"{state.steps} steps: at best {state.best.agreeing} of {len(lesson.held_out)} agree, "
-            f"{state.best.divergence:.5f} nats apart; {left:.1f} min left"
+            f"{state.steps} steps: {score.agreeing} of {len(lesson.held_out)} agree, "
+            f"{score.divergence:.5f} nats apart, {state.best.divergence:.5f} at best; "
+            f"at most {left:.1f} min left"
         )
     return state
 
 
-def _round(lesson: Lesson, state: State) -> State:
+def _round(lesson: Lesson, state: State) -> tuple[State, Score]:
     """``ROUND`` steps; the mean of their weights is scored, which wanders less than each does
     (Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992).
     """
@@ -141,8 +141,8 @@ def _round(lesson: Lesson, state: State) -> State:
     tensors = _joined({"now": now, "best": best, **moments})
     after = replace(state, steps=state.steps + ROUND, tensors=tensors)
     if better:
-        return replace(after, best=score, best_steps=after.steps, waited=0)
-    return replace(after, waited=state.waited + 1, rate=state.rate * SLOWER)
+        return replace(after, best=score, best_steps=after.steps, waited=0), score
+    return replace(after, waited=state.waited + 1, rate=state.rate * SLOWER), score
 
 
 def _step(lesson: Lesson, optimizer: torch.optim.Adam, generator: torch.Generator) -> None:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from edge_models.errors import InputError
 from export_targets.artifact.latency_report import Ratio
-from export_targets.artifact.tuning import Tuning
+from export_targets.artifact.tuning import TUNING, Tuning
 from export_targets.progress import Reporter
 from export_targets.report.chain import PROGRAMS, Chain, chain_of
 from export_targets.report.plots import (
@@ -61,7 +61,7 @@ def write_report(
     folders: Sequence[Path], out: Path, reporter: Reporter, tuning: Tuning | None = None
 ) -> Path:
     """Write the page about artifacts to ``out``, whole or not at all; ``tuning``: they are
-    of one.
+    of one. Of several folders those of a tune's builds, which have a page, are left out.
 
     Raises InputError for a damaged artifact, and for an ``out`` that is not a page's name.
     """
@@ -73,8 +73,10 @@ def write_report(
             + ("it is a folder." if out.is_dir() else f"there is no folder {out.parent}."),
             "Give --out another name.",
         )
+    tunes = [folder for folder in folders if len(folders) > 1 and (folder / TUNING).is_file()]
+    reporter.notes(f"{folder}: left out, it has a page of its own" for folder in tunes)
     with reporter.stage("Reading and checking"):
-        subjects = read_subjects(folders)
+        subjects = read_subjects([folder for folder in folders if folder not in tunes])
     for subject in subjects:
         source = subject.manifest.golden.source
         reporter.note(f"{subject.manifest.name}: the page shows its golden images, {source}")

@@ -91,9 +91,9 @@ def test_what_was_stopped_goes_on(
     out, stopped = (tmp_path / f"{name}.safetensors" for name in ("whole", "stopped"))
     assert edgeform(*asked("--out", out)).code == 0
     real = learning._round
-    rounds: list[learning.State] = []
+    rounds: list[tuple[learning.State, learning.Score]] = []
 
-    def interrupted(*given: object) -> learning.State:
+    def interrupted(*given: object) -> tuple[learning.State, learning.Score]:
         if rounds:
             raise KeyboardInterrupt
         rounds.append(real(*given))  # type: ignore[arg-type]

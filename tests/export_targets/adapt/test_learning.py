@@ -99,12 +99,6 @@ def test_it_does_not_begin_past_its_time() -> None:
     assert state.steps == 0
 
 
-def test_more_that_agree_count_before_what_is_nearer() -> None:
-    assert Score(9, 0.5).better(Score(8, 0.1))
-    assert Score(9, 0.1).better(Score(9, 0.5))
-    assert not Score(9, 0.1).better(Score(9, 0.1))
-
-
 def test_another_command_does_not_go_on_from_it(tmp_path: Path) -> None:
     place, one = tmp_path / "weights.safetensors", lesson()
     Kept(place, "as asked").write(begin(one))

@@ -7,6 +7,7 @@ import pytest
 
 from edge_models.errors import InputError
 from edge_models.parity import ParityReport
+from export_targets.artifact.tuning import TUNING
 from export_targets.progress import silent_reporter
 from export_targets.prove.layer_errors import LAYER_ERRORS, write_layer_errors
 from export_targets.report.chain import chain_of
@@ -129,6 +130,19 @@ def test_a_failed_hop_fails(tmp_path: Path) -> None:
     folder = write_page_artifact(tmp_path / "a")
     changed(folder / "parity.json", lambda content: content["hops"][1].update(status="failed"))
     assert read_subjects([folder])[0].verdict == "failed"
+
+
+def test_the_builds_of_a_tune_are_left_out_of_several_folders(
+    artifact: Path, tmp_path: Path, edgeform: EdgeformInProcess
+) -> None:
+    work, out = tmp_path / "artifact.tune", tmp_path / "page.html"
+    work.mkdir()
+    (work / TUNING).write_text(made_up_tuning(tried("a", 198)).model_dump_json(), encoding="utf-8")
+    ran = edgeform("report", artifact, work, "--out", out)
+    assert ran.code == 0
+    assert f"{work}: left out" in ran.err.replace("\n", "")
+    assert out.is_file()
+    assert edgeform("report", work, "--out", out).code == 2
 
 
 def test_what_a_tune_tried_is_shown(artifact: Path, tmp_path: Path) -> None:
