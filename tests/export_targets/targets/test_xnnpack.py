@@ -10,6 +10,7 @@ from torch import fx, nn
 from edge_models.edge import OfficialCoTLayer
 from edge_models.edge.folding import affine_of
 from edge_models.edge.forms.stem import StemByColumnPairs
+from edge_models.edge.official_cotnet import OfficialCoTNet, ShortcutSum
 from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.reference.heads import run_eager
@@ -22,7 +23,7 @@ from export_targets.target import Lowering
 from export_targets.targets.xnnpack import float_rules, forms
 from quantize.pt2e import quantize
 from quantize.recipe import recipe_named
-from tests.edge_models.layers import made
+from tests.edge_models.layers import made, made_model
 
 
 def test_pairs_of_columns_keep_the_scale_of_the_image() -> None:
@@ -93,6 +94,22 @@ def test_what_decides_a_cot_layer_stays_float(layer: fx.GraphModule, rule: Float
     inside = [user for node in ruled for user in node.users if "quantize" in str(user.target)]
     outputs = {node for node in ruled if not set(node.users) & set(ruled)}
     assert {node.args[0] for node in inside} <= outputs
+
+
+def test_what_the_blocks_of_an_official_network_add_to_stays_float() -> None:
+    generator = torch.Generator().manual_seed(0)
+    edge = OfficialCoTNet(made_model("digits_cotnet", layers=(2, 1, 1, 1)), forms()).eval()
+    images = torch.randn(2, 1, 3, 32, 32, generator=generator)
+    graph = torch.export.export(edge, (images[0],)).module()
+    assert isinstance(graph, fx.GraphModule)
+    quantized = quantize(
+        graph, quantizer(recipe_named("int8"), float_rules()), images, lambda: None
+    )
+    first, second, *_ = (n for n in calls(quantized, "add") if lies_in(n, ShortcutSum))
+    stream = second.args[1]  # the first block's sum, rectified, as it was computed
+    assert isinstance(stream, fx.Node)
+    assert operator_name(stream) == "relu"
+    assert stream.args[0] is first
 
 
 class Classifier(nn.Module):
