@@ -17,7 +17,7 @@ from export_targets.progress import Reporter
 
 BATCH = 8
 ROUND = 25  # steps between two looks at the held-out images
-LEARNING_RATE = 2e-5
+LEARNING_RATE = 4e-5
 SLOWER = 0.5  # the learning rate's factor where a round was no better
 PATIENCE = 3  # rounds without a better one, of which each learns slower, until it stops
 
@@ -43,8 +43,8 @@ class Score:
 
 @dataclass(frozen=True)
 class State:
-    """Where the learning is after ``steps``: the parameters now and those of ``best``, which were
-    reached after ``best_steps``, with Adam's two moments, by the parameters' names.
+    """Where the learning is after ``steps``: the best parameters, reached after ``best_steps``,
+    and Adam's two moments, by the parameters' names.
     """
 
     steps: int
@@ -52,7 +52,7 @@ class State:
     rate: float
     waited: int
     best: Score
-    tensors: Tensors  # "now/<name>", "best/<name>", and "<moment>/<name>" of each of MOMENTS
+    tensors: Tensors  # "best/<name>", and "<moment>/<name>" of each of MOMENTS
 
     def part(self, part: str) -> Tensors:
         """The tensors of one kind by the parameters' names."""
@@ -90,9 +90,9 @@ class Lesson:
 
 def begin(lesson: Lesson) -> State:
     """Before the first step."""
-    now = _parameters(lesson.module)
-    zeros = {name: torch.zeros_like(value) for name, value in now.items()}
-    tensors = _joined({"now": now, "best": now, **dict.fromkeys(MOMENTS, zeros)})
+    best = {name: value.detach().clone() for name, value in lesson.module.named_parameters()}
+    zeros = {name: torch.zeros_like(value) for name, value in best.items()}
+    tensors = _joined({"best": best, **dict.fromkeys(MOMENTS, zeros)})
     return State(0, 0, LEARNING_RATE, 0, lesson.score(), tensors)
 
 
@@ -115,11 +115,11 @@ def learn(
 
 
 def _round(lesson: Lesson, state: State) -> tuple[State, Score]:
-    """``ROUND`` steps; the mean of their weights is scored, which wanders less than each does
-    (Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992).
+    """``ROUND`` steps from the best weights; the mean of theirs is scored, which wanders less than
+    each does (Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992).
     """
     module = lesson.module
-    set_parameters(module, state.part("now"))
+    set_parameters(module, state.part("best"))
     parameters = dict(module.requires_grad_(True).named_parameters())
     optimizer = torch.optim.Adam(parameters.values(), lr=state.rate)
     for name, parameter in parameters.items():
@@ -133,12 +133,11 @@ def _round(lesson: Lesson, state: State) -> tuple[State, Score]:
         for name, parameter in parameters.items():
             mean[name] += parameter.detach() / ROUND
     moments = {m: {n: optimizer.state[p][m] for n, p in parameters.items()} for m in MOMENTS}
-    now = _parameters(module.requires_grad_(False))
+    module.requires_grad_(False)
     set_parameters(module, mean)
     score = lesson.score()
     better = score.better(state.best)
-    best = mean if better else state.part("best")
-    tensors = _joined({"now": now, "best": best, **moments})
+    tensors = _joined({"best": mean if better else state.part("best"), **moments})
     after = replace(state, steps=state.steps + ROUND, tensors=tensors)
     if better:
         return replace(after, best=score, best_steps=after.steps, waited=0), score
@@ -168,10 +167,6 @@ def _divergence(expected: Tensor, actual: Tensor) -> Tensor:
     """Kullback and Leibler's, of the probabilities, in nats; the mean over rows."""
     student, teacher = actual.log_softmax(1), expected.log_softmax(1)
     return F.kl_div(student, teacher, reduction="batchmean", log_target=True)
-
-
-def _parameters(module: nn.Module) -> Tensors:
-    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
 
 
 def _joined(parts: dict[str, Tensors]) -> Tensors:
