@@ -1,4 +1,8 @@
-"""Every catalog model with seeded random weights at 224: whether its images tell, and its files."""
+"""Every catalog model with seeded random weights at 224: whether its images tell, and its files.
+
+They are calibrated on other views of photographs of the same kind, as users do: on other photographs
+alone, a static range leaves out what a few of the images need.
+"""
 
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +21,7 @@ from export_targets.target import all_targets
 from quantize.recipe import recipe_named
 from tests.benchmarks.accuracy import Judged, Row, measure_file, table
 from tests.benchmarks.result import Result
-from tests.photographs import write_calibration
+from tests.photographs import write_views_of_all
 
 NAME = "random-weights"
 ON_RUNTIME, INTERPRETED = 64, 16  # views of photographs that nothing is calibrated on
@@ -56,7 +60,7 @@ def random(model: str) -> Judged:
     inputs = preprocess_all(views(photographs(), ON_RUNTIME), spec.input, spec.input.size)
     fp32 = run_eager(SingleOutput(module).eval(), inputs[:, None])[:, 0]
     with tempfile.TemporaryDirectory() as folder:
-        write_calibration(Path(folder))
+        write_views_of_all(Path(folder))
         images = [read_image(path) for path in list_images(Path(folder)).paths]
     calibration = preprocess_all(images, spec.input, spec.input.size)
     return Judged(model, module, spec.input, calibration, inputs, fp32)
