@@ -54,6 +54,11 @@ class State:
     best: Score
     tensors: Tensors  # "best/<name>", and "<moment>/<name>" of each of MOMENTS
 
+    @property
+    def ended(self) -> bool:
+        """Whether it did not help for so long that it goes on no more."""
+        return self.waited >= PATIENCE
+
     def part(self, part: str) -> Tensors:
         """The tensors of one kind by the parameters' names."""
         start = f"{part}/"
@@ -102,7 +107,7 @@ def learn(
     """Rounds of steps until none helps any more or ``time.monotonic()`` is past the deadline;
     ``keep`` is given the state after each.
     """
-    while state.waited < PATIENCE and time.monotonic() < deadline:
+    while not state.ended and time.monotonic() < deadline:
         state, score = _round(lesson, state)
         keep(state)
         left = max(0.0, deadline - time.monotonic()) / 60

@@ -45,9 +45,10 @@ def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Rep
     another one only with the request's ``force``. Raises InputError.
     """
     plan = _resolved(request)
+    place = _place(plan, out)
     loaded = load_model(plan, reporter)
     parts = parts_of(plan, _folder(request), reporter)
-    kept = Kept(_place(plan, out), _identity(plan, loaded, parts))
+    kept = Kept(place, _identity(plan, loaded, parts))
     kept.check_replaceable(request.force)
 
     teacher = _logits(one_output(plan.spec, loaded.module))
@@ -69,18 +70,17 @@ def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Rep
     again = _student(plan, module, parts.learned, reporter)  # with ranges of the new weights
     with reporter.stage("After"):
         after, in_fp32 = (_agreeing(teacher, learned, judged) for learned in (again, floating))
-    ended = time.monotonic() < deadline
-    kept.end(dict(module.state_dict()) if state.best_steps else None, ended)
+    kept.end(dict(module.state_dict()) if state.best_steps else None, state.ended)
     report = AdaptReport(
         model=plan.spec.name,
         target=plan.target.name,
         recipe=plan.recipe.name,
-        checkpoint=str(kept.place) if state.best_steps else None,
+        checkpoint=str(place) if state.best_steps else None,
         images=parts.source,
         learned_from=len(parts.learned),
         held_out=len(parts.held_out),
         steps=state.steps,
-        ended=ended,
+        ended=state.ended,
         before=before,
         after=after,
         floating=in_fp32,
@@ -89,9 +89,9 @@ def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Rep
 
 
 def _resolved(request: BuildRequest) -> Plan:
-    """The plan of the learning, whose programs take a batch. Raises InputError."""
+    """The plan of the learning, whose programs take one image. Raises InputError."""
     calibration = request.images or SYNTHETIC
-    plan = resolve(replace(request, calibration=calibration, images=None, batch=BATCH))
+    plan = resolve(replace(request, calibration=calibration, images=None, batch=1))
     recipe = plan.recipe
     if plan.spec.own:
         raise InputError(
@@ -102,6 +102,11 @@ def _resolved(request: BuildRequest) -> Plan:
         raise InputError(
             f"The recipe {recipe.name} rounds nothing that could be learned back.",
             "Say --recipe int8, or of Core ML's palettized_4bit or palettized_6bit.",
+        )
+    if plan.goal is not None:
+        raise InputError(
+            "A learning searches for nothing that stays float.",
+            f"Leave {plan.goal.option} away, or say it to `edgeform build`.",
         )
     if request.images is None and not plan.spec.digits:
         raise InputError(
@@ -133,14 +138,19 @@ def _student(plan: Plan, module: nn.Module, crops: Tensor, reporter: Reporter) -
     that it has when it is called; ``crops`` calibrate, uint8 (N, 3, H, W).
     """
     forms, heads = plan.target.forms(), plan.request.heads
-    edge = edge_form(plan.spec, module, plan.size, BATCH, heads, forms)
-    program = exported(edge, normalize(crops[:BATCH], plan.spec.input))
+    edge = edge_form(plan.spec, module, plan.size, 1, heads, forms)
+    program = exported(edge, normalize(crops[:1], plan.spec.input))
     if plan.recipe.weights:
         answer = in_palettes(program.module(), plan.recipe.weights.bits)
     else:
         images = Images("images to learn from", crops[: plan.request.calibration_samples])
         answer = in_int8(program.module(), calibrated(plan, program, images, reporter))
-    return lambda inputs: answer(live_weights(plan, module), inputs)
+
+    def student(inputs: Tensor) -> Tensor:
+        weights = live_weights(plan, module)
+        return torch.cat([answer(weights, image) for image in inputs.split(1)])
+
+    return student
 
 
 def _logits(network: nn.Module) -> Logits:

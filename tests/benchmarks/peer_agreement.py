@@ -8,6 +8,7 @@ fallen by at most 1 %; torchao's PT2E by the defaults of ExecuTorch's quantizer 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,14 @@ def _control(
     import nncf
     import openvino
 
-    expected = run_eager(reference, searched[:, None])[:, 0].argmax(1).numpy()
+    expected = run_eager(reference, searched[:, None])[:, 0].argmax(1)
+    pairs = list(zip(searched[:, None].numpy(), expected.tolist(), strict=True))
 
-    def agreement(compiled: Any, images: Iterable[np.ndarray]) -> tuple[float, list[float]]:
+    def agreement(
+        compiled: Any, some: Iterable[tuple[np.ndarray, int]]
+    ) -> tuple[float, list[float]]:
         output = compiled.output(0)
-        classes = [int(compiled(image)[output].argmax()) for image in images]
-        same = [float(c == e) for c, e in zip(classes, expected, strict=True)]
+        same = [float(compiled(image)[output].argmax() == known) for image, known in some]
         return float(np.mean(same)), same
 
     calibration = list(subject.calibration_inputs().numpy())
@@ -102,7 +105,7 @@ def _control(
     quantized = nncf.quantize_with_accuracy_control(
         openvino.convert_model(source),
         nncf.Dataset(calibration),
-        nncf.Dataset(list(searched[:, None].numpy())),
+        nncf.Dataset(pairs, itemgetter(0)),
         agreement,
         max_drop=DROP,
         model_type=transformer,

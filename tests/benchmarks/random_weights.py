@@ -1,7 +1,7 @@
 """Every catalog model with seeded random weights at 224: whether its images tell, and its files.
 
-They are calibrated on other views of photographs of the same kind, as users do: on other photographs
-alone, a static range leaves out what a few of the images need.
+They are calibrated on other views of the same kind, as users do: on other photographs alone, a
+static range leaves out what a few of the images need.
 """
 
 import tempfile
