@@ -17,7 +17,7 @@ from export_targets.progress import Reporter
 
 BATCH = 8
 ROUND = 25  # steps between two looks at the held-out images
-LEARNING_RATE = 4e-5
+LEARNING_RATE = 2e-5
 SLOWER = 0.5  # the learning rate's factor where a round was no better
 PATIENCE = 3  # rounds without a better one, of which each learns slower, until it stops
 
@@ -43,8 +43,8 @@ class Score:
 
 @dataclass(frozen=True)
 class State:
-    """Where the learning is after ``steps``: the best parameters, reached after ``best_steps``,
-    and Adam's two moments, by the parameters' names.
+    """Where the learning is after ``steps``: the parameters to go on from, the best ones, reached
+    after ``best_steps``, and Adam's two moments, by the parameters' names.
     """
 
     steps: int
@@ -52,7 +52,7 @@ class State:
     rate: float
     waited: int
     best: Score
-    tensors: Tensors  # "best/<name>", and "<moment>/<name>" of each of MOMENTS
+    tensors: Tensors  # "now/<name>", "best/<name>", and "<moment>/<name>" of each of MOMENTS
 
     @property
     def ended(self) -> bool:
@@ -97,7 +97,7 @@ def begin(lesson: Lesson) -> State:
     """Before the first step."""
     best = {name: value.detach().clone() for name, value in lesson.module.named_parameters()}
     zeros = {name: torch.zeros_like(value) for name, value in best.items()}
-    tensors = _joined({"best": best, **dict.fromkeys(MOMENTS, zeros)})
+    tensors = _joined({"now": best, "best": best, **dict.fromkeys(MOMENTS, zeros)})
     return State(0, 0, LEARNING_RATE, 0, lesson.score(), tensors)
 
 
@@ -120,11 +120,12 @@ def learn(
 
 
 def _round(lesson: Lesson, state: State) -> tuple[State, Score]:
-    """``ROUND`` steps from the best weights; the mean of theirs is scored, which wanders less than
-    each does (Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992).
+    """``ROUND`` steps; the mean of their weights is scored, which wanders less than each does
+    (Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992). After a
+    round that was no better the next one begins at the best weights, at a lower rate.
     """
     module = lesson.module
-    set_parameters(module, state.part("best"))
+    set_parameters(module, state.part("now"))
     parameters = dict(module.requires_grad_(True).named_parameters())
     optimizer = torch.optim.Adam(parameters.values(), lr=state.rate)
     for name, parameter in parameters.items():
@@ -139,10 +140,12 @@ def _round(lesson: Lesson, state: State) -> tuple[State, Score]:
             mean[name] += parameter.detach() / ROUND
     moments = {m: {n: optimizer.state[p][m] for n, p in parameters.items()} for m in MOMENTS}
     module.requires_grad_(False)
+    now = {name: parameter.clone() for name, parameter in parameters.items()}
     set_parameters(module, mean)
     score = lesson.score()
     better = score.better(state.best)
-    tensors = _joined({"best": mean if better else state.part("best"), **moments})
+    best = mean if better else state.part("best")
+    tensors = _joined({"now": now if better else best, "best": best, **moments})
     after = replace(state, steps=state.steps + ROUND, tensors=tensors)
     if better:
         return replace(after, best=score, best_steps=after.steps, waited=0), score
