@@ -145,12 +145,7 @@ def _student(plan: Plan, module: nn.Module, crops: Tensor, reporter: Reporter) -
     else:
         images = Images("images to learn from", crops[: plan.request.calibration_samples])
         answer = in_int8(program.module(), calibrated(plan, program, images, reporter))
-
-    def student(inputs: Tensor) -> Tensor:
-        weights = live_weights(plan, module)
-        return torch.cat([answer(weights, image) for image in inputs.split(1)])
-
-    return student
+    return lambda images: answer(live_weights(plan, module), images)
 
 
 def _logits(network: nn.Module) -> Logits:

@@ -1,4 +1,4 @@
-"""A model in a recipe's numbers, through which gradients reach its FP32 weights.
+"""A model in a recipe's numbers, image by image, through which gradients reach its FP32 weights.
 
 A rounded number passes the gradient on as if it had not been rounded (Bengio et al., "Estimating or
 Propagating Gradients Through Stochastic Neurons", arXiv:1308.3432).
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.func import functional_call
 
 from edge_models.edge import edge_form
 from edge_models.edge.folding import gradients_followed
@@ -18,7 +19,7 @@ from export_targets.plan import Plan
 from export_targets.search.simulation import Simulation
 
 Weights = Mapping[str, Tensor]  # of the edge form, by their names there
-Answer = Callable[[Weights, Tensor], Tensor]  # logits (rows, K) of inputs (B, 3, H, W)
+Answer = Callable[[Weights, Tensor], Tensor]  # logits (N, K) of images (N, 3, H, W)
 
 LLOYD_STEPS = 25
 
@@ -37,11 +38,12 @@ def in_int8(floating: fx.GraphModule, quantized: fx.GraphModule) -> Answer:
     held = simulation.constants
     named = {node: str(node.target) for node in held if node not in simulation.names}
 
-    def answer(weights: Weights, inputs: Tensor) -> Tensor:
+    def answer(weights: Weights, images: Tensor) -> Tensor:
         known = {node: weights[name] for node, name in named.items() if name in weights}
         for node, name in simulation.names.items():
             known[node] = _rounded(node, weights[name], held)
-        return simulation.returned(simulation.run(inputs, frozenset(), known))
+        every = (simulation.run(image, frozenset(), known) for image in images.split(1))
+        return torch.cat([simulation.returned(values) for values in every])
 
     return answer
 
@@ -65,12 +67,13 @@ def in_palettes(floating: fx.GraphModule, bits: int) -> Answer:
     state = floating.state_dict()
     palettes = {name: _palette(state[name].flatten(), 2**bits) for name in names}
 
-    def answer(weights: Weights, inputs: Tensor) -> Tensor:
+    def answer(weights: Weights, images: Tensor) -> Tensor:
         held = dict(weights)
         for name, palette in palettes.items():
             weight, numbers = weights[name], weights[name].detach()
             held[name] = palette[_nearest(numbers, palette)] + (weight - numbers)
-        return stack_outputs(torch.func.functional_call(floating, held, (inputs,)))
+        every = (functional_call(floating, held, (image,)) for image in images.split(1))
+        return torch.cat([stack_outputs(returned) for returned in every])
 
     return answer
 
