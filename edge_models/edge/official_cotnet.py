@@ -22,10 +22,16 @@ from edge_models.spec import Size
 class Bottleneck(nn.Module):
     """The function of a reference bottleneck whose input's channels were divided by ``given`` and
     whose output's are divided by ``wanted``, (C,) each; equal where the shortcut is the input.
+    ``carried``: other blocks of its stage add to its output.
     """
 
     def __init__(
-        self, source: reference.Bottleneck, given: Tensor, wanted: Tensor, forms: Forms
+        self,
+        source: reference.Bottleneck,
+        given: Tensor,
+        wanted: Tensor,
+        forms: Forms,
+        carried: bool,
     ) -> None:
         super().__init__()
         first = scaled_columns(fold_batch_norm(source.conv1, source.bn1), given)
@@ -48,7 +54,7 @@ class Bottleneck(nn.Module):
             if source.downsample is None
             else _shortcut(source.downsample, given, wanted, forms)
         )
-        self.sum = ShortcutSum()
+        self.sum = CarriedSum() if carried else ShortcutSum()
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -62,12 +68,16 @@ class Bottleneck(nn.Module):
 
 
 class ShortcutSum(nn.Module):
-    """What every block adds to: ReLU(branch + shortcut), (B, C, H, W) each. Rounded to 8 bits, the
-    error of each sum is carried on through all that follow.
-    """
+    """ReLU(branch + shortcut), (B, C, H, W) each."""
 
     def forward(self, branch: Tensor, shortcut: Tensor) -> Tensor:
         return torch.relu(branch + shortcut)
+
+
+class CarriedSum(ShortcutSum):
+    """The same in a stage of several blocks, which add to it one after the other: rounded to 8
+    bits, the error of each sum is carried on.
+    """
 
 
 def _shortcut(source: nn.Sequential, given: Tensor, wanted: Tensor, forms: Forms) -> nn.Module:
@@ -131,7 +141,7 @@ class OfficialCoTNet(nn.Module):
             wanted = _stream_ranges(stage)
             for block in stage:
                 assert isinstance(block, reference.Bottleneck)
-                blocks.append(Bottleneck(block, given, wanted, forms))
+                blocks.append(Bottleneck(block, given, wanted, forms, len(stage) > 1))
                 given = wanted
         self.blocks = nn.Sequential(*blocks)
         self.fc = linear_from(scaled_columns(affine_of(source.fc), given))

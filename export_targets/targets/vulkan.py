@@ -61,7 +61,7 @@ def float_rules() -> tuple[FloatRule, ...]:
     """What stays float at INT8."""
     from edge_models.edge.forms import local_convolution
     from edge_models.edge.official_cot_layer import ContextMeans, ContextMix
-    from edge_models.edge.official_cotnet import ShortcutSum
+    from edge_models.edge.official_cotnet import CarriedSum
 
     return (
         FloatRule(
@@ -70,7 +70,7 @@ def float_rules() -> tuple[FloatRule, ...]:
         ),
         FloatRule(ContextMeans, "a sum of two numbers a channel, each quantized for it alone"),
         FloatRule(ContextMix, "a float product before a rounded sum costs 1 dB"),
-        FloatRule(ShortcutSum, "each rounding of what all blocks add to is carried on"),
+        FloatRule(CarriedSum, "each rounding of what all blocks add to is carried on"),
     )
 
 

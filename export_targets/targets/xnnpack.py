@@ -54,7 +54,7 @@ def float_rules() -> tuple[FloatRule, ...]:
     from edge_models.edge.forms import group_norm, layer_norm, local_convolution
     from edge_models.edge.network.rewrites import reductions
     from edge_models.edge.official_cot_layer import ContextMeans, ContextMix
-    from edge_models.edge.official_cotnet import ShortcutSum
+    from edge_models.edge.official_cotnet import CarriedSum
 
     return (
         FloatRule(
@@ -87,7 +87,7 @@ def float_rules() -> tuple[FloatRule, ...]:
         ),
         FloatRule(ContextMix, "a rounded product before a rounded sum costs 3 dB in a layer"),
         FloatRule(
-            ShortcutSum,
+            CarriedSum,
             "each rounding of what all blocks add to is carried on: 3 dB of a trained CoTNet-50, "
             "for 4 % of its time",
         ),

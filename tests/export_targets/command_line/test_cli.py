@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("runner_here")
 ROOT = Path(cli.__file__).parent.parent.parent
 BUILD = ("build", SMALL, "--target", "xnnpack")
 COMMANDS = [
+    "adapt",
     "list",
     "build",
     "verify",

@@ -10,7 +10,7 @@ from torch import fx, nn
 from edge_models.edge import OfficialCoTLayer
 from edge_models.edge.folding import affine_of
 from edge_models.edge.forms.stem import StemByColumnPairs
-from edge_models.edge.official_cotnet import OfficialCoTNet, ShortcutSum
+from edge_models.edge.official_cotnet import CarriedSum, OfficialCoTNet
 from edge_models.parity import measure
 from edge_models.reference import OfficialCoTLayer as ReferenceCoTLayer
 from edge_models.reference.heads import run_eager
@@ -105,7 +105,7 @@ def test_what_the_blocks_of_an_official_network_add_to_stays_float() -> None:
     quantized = quantize(
         graph, quantizer(recipe_named("int8"), float_rules()), images, lambda: None
     )
-    first, second, *_ = (n for n in calls(quantized, "add") if lies_in(n, ShortcutSum))
+    first, second, *_ = (n for n in calls(quantized, "add") if lies_in(n, CarriedSum))
     stream = second.args[1]  # the first block's sum, rectified, as it was computed
     assert isinstance(stream, fx.Node)
     assert operator_name(stream) == "relu"
