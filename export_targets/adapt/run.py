@@ -63,9 +63,10 @@ def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Rep
     state = kept.read()
     if state:
         reporter.note(f"{kept.stopped.name}: goes on after {state.steps} steps")
+    state = state or begin(lesson)
     deadline = time.monotonic() + 60 * minutes
     with reporter.stage("Learning"):
-        state = learn(lesson, state or begin(lesson), deadline, kept.write, reporter)
+        state = learn(lesson, state, deadline, kept.write, reporter)
     set_parameters(module, state.part("best"))
     again = _student(plan, module, parts.learned, reporter)  # with ranges of the new weights
     with reporter.stage("After"):
