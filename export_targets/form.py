@@ -35,19 +35,27 @@ def in_form(
     Raises InputError for a module that is to stay float and is not there, and for a network of
     one's own that does not export.
     """
-    request, forms, heads = plan.request, plan.target.forms(), plan.request.heads
+    request = plan.request
     recognized: tuple[Recognized, ...] | None = None
     with reporter.stage("Edge form"):
         module = reference
         if request.form == "edge" and plan.spec.own:
             module, recognized = _own_form(plan, reference, inputs[0])
         elif request.form == "edge":
-            module = edge_form(plan.spec, loaded.module, plan.size, request.batch, heads, forms)
+            module = published_edge_form(plan, loaded.module)
         logits = run_eager(module, inputs)
     with reporter.stage("Export"):
         program = (own_exported if plan.spec.own else exported)(module, inputs[0])
         check_paths(program, request.keep_float)
     return Formed(program, logits, recognized)
+
+
+def published_edge_form(plan: Plan, module: nn.Module) -> nn.Module:
+    """The edge form of a published module, as the plan's target wants it."""
+    request = plan.request
+    return edge_form(
+        plan.spec, module, plan.size, request.batch, request.heads, plan.target.forms()
+    )
 
 
 def _own_form(

@@ -20,18 +20,24 @@ def photographs(names: Sequence[str] = NAMES) -> list[Image.Image]:
     return [read_image(source / name) for name in names]
 
 
-def write_views_of_all(folder: Path) -> None:
-    """Write seeded views of these and of scikit-learn's, so many that a build judges itself on some
-    and calibrates on the others.
+def views_of_all() -> list[Image.Image]:
+    """Seeded views of these and of scikit-learn's, so many that a build judges itself on some and
+    calibrates on the others.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    images = [*photographs(), *own.photographs()]
-    for index, view in enumerate(views(images, VIEWS_OF_ALL, seed=1)):
-        view.save(folder / f"{index}.png")
+    return views([*photographs(), *own.photographs()], VIEWS_OF_ALL, seed=1)
+
+
+def write_views_of_all(folder: Path) -> None:
+    """Write them as ``<number>.png``."""
+    _write(folder, views_of_all())
 
 
 def write_calibration(folder: Path) -> None:
     """Write seeded views of the photographs as ``<number>.png``."""
+    _write(folder, views(photographs(), VIEWS, seed=1))
+
+
+def _write(folder: Path, images: Sequence[Image.Image]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for index, view in enumerate(views(photographs(), VIEWS, seed=1)):
-        view.save(folder / f"{index}.png")
+    for index, image in enumerate(images):
+        image.save(folder / f"{index}.png")

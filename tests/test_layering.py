@@ -49,7 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "report": {"artifact", "prove", "progress.py"},
     "matrix": {"artifact", "target.py", "progress.py", "workers.py"},
     "tune": CONTRACTS | PLANS | {"matrix", "profile", "prove", "search"},
-    "adapt": CONTRACTS | PLANS | {"represent.py", "lowering", "prove", "search"},
+    "adapt": CONTRACTS | PLANS | {"form.py", "represent.py", "lowering", "prove", "search"},
     "command_line": CONTRACTS
     | {
         "request.py",

@@ -27,6 +27,11 @@ class Parts:
     judged: Tensor
     source: str
 
+    @property
+    def images(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The three of them."""
+        return self.learned, self.held_out, self.judged
+
     def sha256(self) -> str:
         """Digest of those that the weights depend on."""
         digest = hashlib.sha256(self.learned.numpy().tobytes())
@@ -34,7 +39,7 @@ class Parts:
         return digest.hexdigest()
 
 
-def parts_of(plan: Plan, images: Path | None, reporter: Reporter) -> Parts:
+def parts_of(plan: Plan, images: str | Path | None, reporter: Reporter) -> Parts:
     """Half of a folder's images to learn from and a quarter for each of the others, or the digits
     of a model of them. Raises InputError where there are too few.
     """
@@ -42,8 +47,9 @@ def parts_of(plan: Plan, images: Path | None, reporter: Reporter) -> Parts:
     if images is None:
         train, held_out = (crops(digits(s)[0], exact, plan.size) for s in ("train", "held_out"))
         return _parts(train, held_out[0::2], held_out[1::2], "digits of scikit-learn")
-    paths, strict = images_below(images, reporter), plan.request.strict
-    read, source = read_evenly(images, paths, MOST_IMAGES, 1, exact, strict, reporter)
+    folder, strict = Path(images), plan.request.strict
+    paths = images_below(folder, reporter)
+    read, source = read_evenly(folder, paths, MOST_IMAGES, 1, exact, strict, reporter)
     different = [*{crop.numpy().tobytes(): crop for crop in read.values()}.values()]
     if len(different) < FEWEST_IMAGES:
         raise InputError(

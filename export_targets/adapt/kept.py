@@ -45,10 +45,11 @@ class Kept:
         file.
         """
         path = self.stopped
-        if not path.exists() or _facts(path).get(IDENTITY) != self.identity:
+        facts = _facts(path) if path.exists() else {}
+        if facts.get(IDENTITY) != self.identity:
             return None
         try:
-            place = json.loads(_facts(path)[PLACE])
+            place = json.loads(facts[PLACE])
             with safe_open(path, "pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return State(**place | {"best": Score(**place["best"])}, tensors=tensors)

@@ -23,13 +23,13 @@ PATIENCE = 3  # rounds without a better one, of which each learns slower, until 
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch's Adam calls them
 
-Logits = Callable[[Tensor], Tensor]  # (rows, K) of inputs (B, 3, H, W)
+Logits = Callable[[Tensor], Tensor]  # (N, K) of images (N, 3, H, W)
 Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Score:
-    """On held-out images: how many rows have the teacher's top-1, and the mean divergence of the
+    """On held-out images: how many have the teacher's top-1, and the mean divergence of the
     probabilities from the teacher's, in nats.
     """
 
@@ -68,9 +68,10 @@ class State:
 @dataclass(frozen=True)
 class Lesson:
     """``teacher``, ``student`` and ``floating`` give logits of the same images: ``images``
-    (N, 3, H, W) to learn from, ``held_out`` (M, 3, H, W) to see whether it helps. ``module`` has
-    the parameters of the student, which rounds them, and of ``floating``, which does not and learns
-    too: else a file of the recipe would be far from its own weights in FP32.
+    (N, 3, H, W) to learn from, ``held_out`` (M, 3, H, W) to see whether it helps, of which the
+    teacher's answers are ``known`` (M, K). ``module`` has the parameters of the student, which
+    rounds them, and of ``floating``, which does not and learns too: else a file of the recipe would
+    be far from its own weights in FP32.
     """
 
     teacher: Logits
@@ -79,18 +80,15 @@ class Lesson:
     module: nn.Module
     images: Tensor
     held_out: Tensor
+    known: Tensor
     seed: int
 
     @torch.no_grad()
     def score(self) -> Score:
         """Of the student as it is, on the held-out images."""
-        agreeing, divergence, rows = 0, 0.0, 0
-        for batch in self.held_out.split(BATCH):
-            expected, actual = self.teacher(batch), self.student(batch)
-            agreeing += int((expected.argmax(1) == actual.argmax(1)).sum())
-            divergence += _divergence(expected, actual).item() * len(expected)
-            rows += len(expected)
-        return Score(agreeing, divergence / rows)
+        actual = self.student(self.held_out)
+        agreeing = int((self.known.argmax(1) == actual.argmax(1)).sum())
+        return Score(agreeing, _divergence(self.known, actual).item())
 
 
 def begin(lesson: Lesson) -> State:

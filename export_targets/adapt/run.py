@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from edge_models.checkpoint import LoadedModel
-from edge_models.edge import edge_form
 from edge_models.errors import InputError
 from edge_models.images import normalize
 from edge_models.parity import measure
@@ -21,6 +20,7 @@ from export_targets.adapt.learning import BATCH, Lesson, Logits, begin, learn, s
 from export_targets.adapt.report import AdaptReport, Agreeing
 from export_targets.adapt.student import in_int8, in_palettes, live_weights
 from export_targets.artifact.manifest import to_json
+from export_targets.form import published_edge_form
 from export_targets.lowering.export import exported
 from export_targets.plan import Plan, load_model, resolve
 from export_targets.progress import Reporter
@@ -47,19 +47,19 @@ def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Rep
     plan = _resolved(request)
     place = _place(plan, out)
     loaded = load_model(plan, reporter)
-    parts = parts_of(plan, _folder(request), reporter)
+    parts = parts_of(plan, request.images, reporter)
     kept = Kept(place, _identity(plan, loaded, parts))
     kept.check_replaceable(request.force)
 
     teacher = _logits(one_output(plan.spec, loaded.module))
     module = copy.deepcopy(loaded.module).requires_grad_(False)
     student = _student(plan, module, parts.learned, reporter)
-    judged = normalize(parts.judged, plan.spec.input)
-    with reporter.stage("Before, on images that are not learned from"):
-        before = _agreeing(teacher, student, judged)
-    learned, held_out = (normalize(p, plan.spec.input) for p in (parts.learned, parts.held_out))
     floating = _logits(one_output(plan.spec, module))
-    lesson = Lesson(teacher, student, floating, module, learned, held_out, request.seed)
+    learned, held_out, judged = (normalize(part, plan.spec.input) for part in parts.images)
+    with reporter.stage("Before, on images that are not learned from"), torch.no_grad():
+        expected, known = teacher(judged), teacher(held_out)
+        before = _agreeing(expected, student(judged))
+    lesson = Lesson(teacher, student, floating, module, learned, held_out, known, request.seed)
     state = kept.read()
     if state:
         reporter.note(f"{kept.stopped.name}: goes on after {state.steps} steps")
@@ -69,8 +69,8 @@ def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Rep
         state = learn(lesson, state, deadline, kept.write, reporter)
     set_parameters(module, state.part("best"))
     again = _student(plan, module, parts.learned, reporter)  # with ranges of the new weights
-    with reporter.stage("After"):
-        after, in_fp32 = (_agreeing(teacher, learned, judged) for learned in (again, floating))
+    with reporter.stage("After"), torch.no_grad():
+        after, in_fp32 = (_agreeing(expected, side(judged)) for side in (again, floating))
     kept.end(dict(module.state_dict()) if state.best_steps else None, state.ended)
     report = AdaptReport(
         model=plan.spec.name,
@@ -116,10 +116,6 @@ def _resolved(request: BuildRequest) -> Plan:
     return plan
 
 
-def _folder(request: BuildRequest) -> Path | None:
-    return None if request.images is None else Path(request.images)
-
-
 def _place(plan: Plan, out: Path | None) -> Path:
     place = out or Path(f"{plan.spec.name}-{plan.target.name}-{plan.recipe.name}.safetensors")
     if place.suffix != ".safetensors":
@@ -138,8 +134,7 @@ def _student(plan: Plan, module: nn.Module, crops: Tensor, reporter: Reporter) -
     """A module in the recipe's numbers as a build makes them of its weights now, and with those
     that it has when it is called; ``crops`` calibrate, uint8 (N, 3, H, W).
     """
-    forms, heads = plan.target.forms(), plan.request.heads
-    edge = edge_form(plan.spec, module, plan.size, 1, heads, forms)
+    edge = published_edge_form(plan, module)
     program = exported(edge, normalize(crops[:1], plan.spec.input))
     if plan.recipe.weights:
         answer = in_palettes(program.module(), plan.recipe.weights.bits)
@@ -150,13 +145,10 @@ def _student(plan: Plan, module: nn.Module, crops: Tensor, reporter: Reporter) -
 
 
 def _logits(network: nn.Module) -> Logits:
-    return lambda inputs: stack_outputs(network(inputs))
+    return lambda images: torch.cat([stack_outputs(network(x)) for x in images.split(BATCH)])
 
 
-@torch.no_grad()
-def _agreeing(teacher: Logits, student: Logits, inputs: Tensor) -> Agreeing:
-    batches = inputs.split(BATCH)
-    expected, actual = (torch.cat([side(x) for x in batches]) for side in (teacher, student))
+def _agreeing(expected: Tensor, actual: Tensor) -> Agreeing:
     found = measure(expected, actual)
     return Agreeing(
         judged=len(expected),

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
 
-from edge_models.edge import edge_form
 from edge_models.edge.folding import gradients_followed
 from edge_models.reference.heads import stack_outputs
+from export_targets.form import published_edge_form
 from export_targets.lowering.graph import WEIGHTED, operator_name
 from export_targets.plan import Plan
 from export_targets.search.simulation import Simulation
@@ -26,9 +26,8 @@ LLOYD_STEPS = 25
 
 def live_weights(plan: Plan, reference: nn.Module) -> Weights:
     """The weights of the edge form, computed so that gradients reach the reference's."""
-    forms, batch = plan.target.forms(), plan.request.batch
     with gradients_followed():
-        module = edge_form(plan.spec, reference, plan.size, batch, plan.request.heads, forms)
+        module = published_edge_form(plan, reference)
     return dict(module.named_parameters()) | dict(module.named_buffers())
 
 

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from export_targets.adapt.report import AdaptReport
 
 MAX_MINUTES = 7 * 24 * 60
-# Arguments of `build` that a learning has not.
-OF_BUILDS = ("no_golden_images", "input_kind", "output", "minimum_deployment")
 
 
 def adapt(
@@ -64,7 +62,7 @@ def adapt(
     with loading():
         from export_targets.adapt.run import adapt as run
 
-    request = build_request(context.params | dict.fromkeys(OF_BUILDS))
+    request = build_request(context.params)
     with results_alone():
         adapted = run(request, minutes, out, stderr_reporter())
     document = adapted.report.model_dump(mode="json")

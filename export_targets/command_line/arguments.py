@@ -163,15 +163,16 @@ Deployment = Annotated[str | None, typer.Option(help="Core ML: iOS16, iOS17 or i
 
 
 def build_request(given: Mapping[str, Any]) -> "BuildRequest":
-    """What the arguments of ``build`` ask for, by their names there. Raises InputError for a text
-    that is none of its kind; whether names exist is for the plan to say.
+    """What the arguments of ``build`` ask for, by their names there; a command may lack those of an
+    artifact. Raises InputError for a text that is none of its kind; whether names exist is for the
+    plan to say.
     """
     from export_targets.request import BuildRequest
 
     if given["target"] is None:
         raise no_target()
     read: dict[str, Any] = {
-        "golden_images": not given["no_golden_images"],
+        "golden_images": not given.get("no_golden_images"),
         "size": size_in_pixels(given["size"]),
         "mean": colour(given["mean"]),
         "std": colour(given["std"]),
@@ -179,7 +180,7 @@ def build_request(given: Mapping[str, Any]) -> "BuildRequest":
         "keep_float": tuple(given.get("keep_float") or ()),
         "module": None,
         "options": target_options(
-            given["input_kind"], given["output"], given["minimum_deployment"]
+            given.get("input_kind"), given.get("output"), given.get("minimum_deployment")
         ),
     }
     names = {field.name for field in fields(BuildRequest)} & given.keys() - read.keys()

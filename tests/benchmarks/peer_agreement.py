@@ -17,7 +17,7 @@ from edge_models.reference.heads import run_eager
 from tests.benchmarks import peers, trained
 from tests.benchmarks.engines import logits
 from tests.benchmarks.result import Result, Skipped
-from tests.benchmarks.subject import Subject
+from tests.benchmarks.subject import Subject, photographs
 
 NAME = "peer-agreement"
 
@@ -48,8 +48,7 @@ def run() -> Result | Skipped:
 
 def measure_model(model: str) -> Iterable[Row]:
     """Every tool's INT8 of one model."""
-    calibration = str(trained.folder() / "cifar" / "calibration")
-    subject = Subject(model, trained.SIZE, trained.checkpoint(model), calibration)
+    subject = photographs(model)
     judged = trained.photographs("test")[0]
     reference = subject.published()
     files = peers.files(subject)

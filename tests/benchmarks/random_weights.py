@@ -4,24 +4,21 @@ They are calibrated on other views of the same kind, as users do: on other photo
 static range leaves out what a few of the images need.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 from torch import Tensor
 
 from edge_models.catalog import model_spec, model_specs
 from edge_models.checkpoint import load_reference
-from edge_models.image_folder import list_images
-from edge_models.images import preprocess_all, read_image
+from edge_models.images import preprocess_all
 from edge_models.photographs import photographs, views
 from edge_models.reference.heads import SingleOutput, run_eager
 from export_targets.target import all_targets
 from quantize.recipe import recipe_named
 from tests.benchmarks.accuracy import Judged, Row, measure_file, table
 from tests.benchmarks.result import Result
-from tests.photographs import write_views_of_all
+from tests.photographs import views_of_all
 
 NAME = "random-weights"
 ON_RUNTIME, INTERPRETED = 64, 16  # views of photographs that nothing is calibrated on
@@ -59,10 +56,7 @@ def random(model: str) -> Judged:
     module = load_reference(spec, None, 0).module
     inputs = preprocess_all(views(photographs(), ON_RUNTIME), spec.input, spec.input.size)
     fp32 = run_eager(SingleOutput(module).eval(), inputs[:, None])[:, 0]
-    with tempfile.TemporaryDirectory() as folder:
-        write_views_of_all(Path(folder))
-        images = [read_image(path) for path in list_images(Path(folder)).paths]
-    calibration = preprocess_all(images, spec.input, spec.input.size)
+    calibration = preprocess_all(views_of_all(), spec.input, spec.input.size)
     return Judged(model, module, spec.input, calibration, inputs, fp32)
 
 

@@ -108,11 +108,11 @@ def digits(model: str) -> Subject:
     return Subject(model, (64, 64))
 
 
-def photographs() -> Subject:
-    """The Conformer that was trained on small photographs; see ``trained``."""
+def photographs(model: str = trained.CONFORMER) -> Subject:
+    """A model that was trained on small photographs; see ``trained``."""
     return Subject(
-        trained.CONFORMER,
+        model,
         trained.SIZE,
-        checkpoint=trained.checkpoint(),
+        checkpoint=trained.checkpoint(model),
         calibration=str(trained.folder() / "cifar" / "calibration"),
     )

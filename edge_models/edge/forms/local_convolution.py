@@ -225,7 +225,7 @@ class LocalConvolutionByColumns(nn.Module):
         self.expand = convolution_from(Affine(expand.weight, expand.bias - center))
         channels, groups = norm.num_channels, norm.num_groups
         self.norm = GroupNormNative(channels, groups, norm.eps, norm.weight, norm.bias)
-        self.parts = Parts(norm.num_groups, halves)
+        self.parts = Parts(groups, halves)
         self.sum = ColumnSum(self.parts, scale, shift)
 
     def forward(self, hidden: Tensor, x: Tensor) -> Tensor:

@@ -34,8 +34,9 @@ def lesson(student_seed: int = 1) -> Lesson:
     """A student that begins with other weights than its teacher."""
     images = torch.randn(48, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     images += torch.randn(48, 3, 1, 1, generator=torch.Generator().manual_seed(1))
-    student = Linear(student_seed)
-    return Lesson(Linear(0), student, student, student, images[:32], images[32:], 0)
+    teacher, student, held_out = Linear(0), Linear(student_seed), images[32:]
+    known = teacher(held_out)
+    return Lesson(teacher, student, student, student, images[:32], held_out, known, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -43,20 +44,9 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "LEARNING_RATE", 0.05)
 
 
-def learned(
-    one: Lesson, keep: Callable[[State], None] = lambda state: None, rounds: int | None = None
-) -> State:
-    """Until it stops by itself, or after so many rounds."""
-    left = [rounds]
-
-    def kept(state: State) -> None:
-        keep(state)
-        if left[0] is not None:
-            left[0] -= 1
-            if not left[0]:
-                raise KeyboardInterrupt
-
-    return learn(one, begin(one), FOR_EVER, kept, silent_reporter())
+def learned(one: Lesson, keep: Callable[[State], None] = lambda state: None) -> State:
+    """Until it stops by itself."""
+    return learn(one, begin(one), FOR_EVER, keep, silent_reporter())
 
 
 def test_it_learns_and_stops_by_itself() -> None:
@@ -77,8 +67,14 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 def test_it_goes_on_to_the_bit_where_it_was_stopped(tmp_path: Path) -> None:
     whole = learned(lesson())
     kept = Kept(tmp_path / "weights.safetensors", "as asked")
+
+    def two_rounds(state: State) -> None:
+        kept.write(state)
+        if state.steps == 2 * learning.ROUND:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        learned(lesson(), kept.write, rounds=2)
+        learned(lesson(), two_rounds)
     stopped = kept.read()
     assert stopped is not None
     assert stopped.steps == 2 * learning.ROUND

@@ -7,16 +7,11 @@ import torch
 from torch import Tensor
 
 from edge_models.checkpoint import load_reference
-from edge_models.edge import edge_form
 from edge_models.parity import measure
 from export_targets.adapt.learning import BATCH
-from export_targets.adapt.student import Answer, in_int8, in_palettes, live_weights
-from export_targets.lowering.export import exported
-from export_targets.plan import Plan, choose_images, resolve
-from export_targets.progress import silent_reporter
-from export_targets.represent import calibrated
-from export_targets.request import BuildRequest
+from export_targets.adapt.student import in_int8, in_palettes, live_weights
 from tests.conftest import Built
+from tests.export_targets.search.quantized import Graphs
 
 INT8 = (
     ("digits_cotnet", "xnnpack"),
@@ -26,30 +21,17 @@ INT8 = (
 BITS = 4
 
 
-@cache
-def learning(model: str, target: str) -> tuple[Plan, Tensor, torch.export.ExportedProgram]:
-    plan = resolve(BuildRequest(model, target, recipe="int8"))
-    images = choose_images(plan, silent_reporter())
-    inputs = plan.inputs(plan.batches(images.judged))[0][:BATCH, 0]
-    module = load_reference(plan.spec, None).module
-    edge = edge_form(plan.spec, module, plan.size, 1, "mean", plan.target.forms())
-    return plan, inputs, exported(edge, inputs[:1])
-
-
-def int8_of(model: str, target: str) -> tuple[Plan, Tensor, torch.fx.GraphModule, Answer]:
-    plan, inputs, program = learning(model, target)
-    images = choose_images(plan, silent_reporter()).calibration
-    quantized = calibrated(plan, program, images, silent_reporter())
-    return plan, inputs, quantized, in_int8(program.module(), quantized)
+graphs = cache(Graphs)
 
 
 @pytest.mark.parametrize(("model", "target"), INT8)
 def test_it_answers_as_the_quantized_graph_and_every_parameter_has_a_gradient(
     model: str, target: str
 ) -> None:
-    plan, inputs, quantized, answer = int8_of(model, target)
+    made = graphs(model, target)
+    plan, inputs, quantized = made.plan, made.inputs[:BATCH, 0], made.quantized()
     module = load_reference(plan.spec, None).module.requires_grad_(True)
-    found = answer(live_weights(plan, module), inputs)
+    found = in_int8(made.program.module(), quantized)(live_weights(plan, module), inputs)
     with torch.no_grad():
         expected = torch.cat([quantized(image) for image in inputs.split(1)])
     assert measure(expected, found.detach()).sqnr_db > 100
@@ -59,7 +41,9 @@ def test_it_answers_as_the_quantized_graph_and_every_parameter_has_a_gradient(
 
 
 def test_its_answer_follows_the_weights() -> None:
-    plan, inputs, _, answer = int8_of("digits_cotnet", "xnnpack")
+    made = graphs("digits_cotnet", "xnnpack")
+    plan, inputs = made.plan, made.inputs[:BATCH, 0]
+    answer = in_int8(made.program.module(), made.quantized())
     module = load_reference(plan.spec, None).module.requires_grad_(False)
     before = answer(live_weights(plan, module), inputs)
     module.get_parameter("layer1.0.conv3.weight").zero_()
@@ -70,7 +54,8 @@ def test_palettes_are_those_of_the_built_file(built: Built) -> None:
     result = built("digits_cotnet", "coreml", f"palettized_{BITS}bit")
     assert result.parity is not None
     (stored,) = (hop for hop in result.parity.hops if hop.name == "quantize")
-    plan, inputs, program = learning("digits_cotnet", "coreml")
+    made = graphs("digits_cotnet", "coreml")
+    plan, inputs, program = made.plan, made.inputs[:BATCH, 0], made.program
     answer = in_palettes(program.module(), BITS)
     module = load_reference(plan.spec, None).module.requires_grad_(False)
     weights = live_weights(plan, module)
