@@ -4,7 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from edge_models.edge.cot_layer import CoTLayer
-from edge_models.edge.folding import affine_of, convolution_from, fold_batch_norm, linear_from
+from edge_models.edge.folding import (
+    affine_of,
+    convolution_from,
+    fold_batch_norm,
+    joined,
+    linear_from,
+)
 from edge_models.edge.forms import Forms
 from edge_models.reference.cotnet import Bottleneck as ReferenceBottleneck
 from edge_models.reference.cotnet import CoTNet as ReferenceCoTNet
@@ -24,18 +30,28 @@ class Bottleneck(nn.Module):
             self.pool = forms.padded_average_pool(reference.conv1.out_channels, 3, 2, 1)
             size = (size[0] // 2, size[1] // 2)
         self.conv2 = CoTLayer(reference.conv2, size, forms)
-        self.conv3 = convolution_from(fold_batch_norm(reference.conv3, reference.bn3))
+        last = fold_batch_norm(reference.conv3, reference.bn3)
         self.downsample: nn.Module | None = None
+        self.joined = False
         if reference.downsample is not None:
             convolution, norm = reference.downsample
-            self.downsample = convolution_from(fold_batch_norm(convolution, norm), convolution)
+            shortcut = fold_batch_norm(convolution, norm)
+            self.joined = forms.joins_shortcuts and convolution.stride == (1, 1)
+            if self.joined:
+                last = joined(last, shortcut)
+            else:
+                self.downsample = convolution_from(shortcut, convolution)
+        self.conv3 = convolution_from(last)
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         x = torch.relu(self.conv1(x))
         if self.pool is not None:
             x = self.pool(x)
-        return torch.relu(self.conv3(self.conv2(x)) + shortcut)
+        x = self.conv2(x)
+        if self.joined:
+            return torch.relu(self.conv3(torch.cat([x, shortcut], dim=1)))
+        return torch.relu(self.conv3(x) + shortcut)
 
 
 class CoTNet(nn.Module):

@@ -130,6 +130,13 @@ def center_outputs(linear: Affine) -> Affine:
     return Affine(linear.weight - linear.weight.mean(dim=0), linear.bias - linear.bias.mean())
 
 
+def joined(one: Affine, other: Affine) -> Affine:
+    """before: (W y + b) + (V x + c), convolutions of 1x1 over maps of one size
+    after:  (W V) cat(y, x) + (b + c): one product instead of two and a sum
+    """
+    return Affine(torch.cat([one.weight, other.weight], dim=1), one.bias + other.bias)
+
+
 def scaled(layer: Affine, factor: float) -> Affine:
     """before: factor * (W x + b); after: (factor W) x + factor b."""
     return Affine(layer.weight * factor, layer.bias * factor)

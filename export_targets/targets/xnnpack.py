@@ -34,6 +34,7 @@ def forms() -> "Forms":
         layer_norm=layer_norm.LayerNormByLinear,
         tokens=tokens.RowTokens,
         attention=attention.AttentionBatched,
+        joins_shortcuts=True,
         upsampling=upsampling.UpsamplingByCopies,
         local_convolution=local_convolution.LocalConvolutionBySlices,
         group_norm=group_norm.GroupNormByMeans,

@@ -38,6 +38,7 @@ class Forms:
     tokens: type[RowTokens] = RowTokens
     attention: type[nn.Module] = AttentionBatched
     upsampling: type[nn.Module] = UpsamplingByCopies
+    joins_shortcuts: bool = False  # a projected shortcut in the product before its sum
     residual: type[ChainedSum] | type[GatheredSum] = ChainedSum
     residual_scale: float = 1.0  # of a transformer's tokens, where float16 would not hold them
     local_convolution: type[nn.Module] = LocalConvolutionBySlices
