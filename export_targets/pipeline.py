@@ -1,13 +1,11 @@
 """The whole conversion: ``build`` is one straight function. Read it first."""
 
 import tempfile
-from collections.abc import Mapping
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edge_models.edge.network import Recognized
 from edge_models.errors import InputError, described
@@ -22,7 +20,7 @@ from export_targets.plan import Plan, choose_images, load_model, read_labels, re
 from export_targets.progress import Reporter
 from export_targets.prove.first_apart import first_apart
 from export_targets.prove.hops import fallen, judge
-from export_targets.represent import Represented, in_numbers
+from export_targets.represent import Represented, in_numbers, with_weights
 from export_targets.request import BuildRequest
 from export_targets.runner import RunnerError, runner_named
 from export_targets.search.agreement import Searched, judged
@@ -90,7 +88,7 @@ def _build(asked: Plan, reporter: Reporter) -> BuildResult:
             lowering = plan.lowering(loaded, labels)
             lowered = _lowered(plan, represented.program, lowering, folder / plan.target.file)
         reporter.notes((*lowered.notes, *_own_notes(lowered, formed.recognized, program)))
-        saved = _with_weights(represented.program, lowered.weights)
+        saved = with_weights(represented.program, lowered.weights)
         if lowered.weights:
             with reporter.stage("Logits with the compressed weights"):
                 logits["quantized"] = run_eager(saved.module(), inputs)
@@ -158,18 +156,6 @@ def _own_notes(
     ]
     kept = [] if program else [WITHOUT_PROGRAM]
     return [*(found or ["no known layer was recognized"]), *kept, *fallen(lowered.delegation)]
-
-
-def _with_weights(
-    program: torch.export.ExportedProgram, weights: Mapping[str, Tensor]
-) -> torch.export.ExportedProgram:
-    """The program with some parameters as a lowering compressed them; itself where it did not."""
-    if not weights:
-        return program
-    changed = copy(program)
-    compressed = {name: nn.Parameter(value, False) for name, value in weights.items()}
-    changed._state_dict = program.state_dict | compressed
-    return changed
 
 
 def _saved_logits(

@@ -245,7 +245,7 @@ def choose_images(plan: Plan, reporter: Reporter) -> ImageSets:
     request = plan.request
     reporter.note(f"Preprocessing: {plan.input_section().preprocessing()}")
     source = None if request.calibration is None else str(request.calibration)
-    if source is not None and not plan.recipe.needs_calibration:
+    if source is not None and not plan.recipe.takes_calibration:
         reporter.note(f"{plan.recipe.name} needs no calibration: {source} is not read")
         source = None
     wanted = Wanted(

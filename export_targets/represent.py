@@ -1,10 +1,11 @@
 """The numbers in which a program is lowered: those of its recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edge_models.images import normalize
 from edge_models.reference.heads import run_eager
@@ -16,6 +17,7 @@ from export_targets.prove.layer_errors import LayerError, layer_errors
 from export_targets.search.agreement import Searched, search
 from export_targets.search.images import Halves
 from quantize.calibration import Images, ImageSets
+from quantize.recipe import StoredWeights
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ def in_numbers(
 
     With ``halves``, images to agree on, a search first finds what stays float.
     """
+    stored = plan.recipe.weights
+    if stored is not None and stored.palette:
+        return Represented(palettized_program(plan, floating, stored, images.calibration, reporter))
     if not plan.recipe.quantized:
         return Represented(floating)
     plain = calibrated(plan, floating, images.calibration, reporter)
@@ -62,6 +67,41 @@ def in_numbers(
     return Represented(program, logits, stayed_float, layers, searched)
 
 
+def palettized_program(
+    plan: Plan,
+    program: torch.export.ExportedProgram,
+    stored: StoredWeights,
+    calibration: Images | None,
+    reporter: Reporter,
+) -> torch.export.ExportedProgram:
+    """A program whose weights are entries of palettes, chosen by its layers' outputs on images."""
+    from quantize.palettes import palettized
+
+    if calibration is None:
+        reporter.note(
+            f"{plan.recipe.name}: its palettes are chosen by the weights alone; --calibration DIR "
+            "has them chosen by what they do to each layer's output"
+        )
+    inputs, count = _inputs(plan, calibration)
+    with reporter.steps("Palettes", count) as advance:
+        graph = program.module()
+        return with_weights(
+            program, palettized(graph, inputs, stored.bits, stored.average, advance)
+        )
+
+
+def with_weights(
+    program: torch.export.ExportedProgram, weights: Mapping[str, Tensor]
+) -> torch.export.ExportedProgram:
+    """A program with other numbers for some of its parameters; itself where there are none."""
+    if not weights:
+        return program
+    changed = copy(program)
+    others = {name: nn.Parameter(value, False) for name, value in weights.items()}
+    changed._state_dict = program.state_dict | others
+    return changed
+
+
 def calibrated(
     plan: Plan,
     program: torch.export.ExportedProgram,
@@ -71,8 +111,13 @@ def calibrated(
     """A program quantized by the plan's recipe and rules, with the ranges of its images."""
     from quantize.pt2e import quantize
 
-    pixels: Tensor | tuple[()] = plan.batches(calibration) if calibration is not None else ()
-    inputs = (normalize(batch, plan.spec.input) for batch in pixels)
-    with reporter.steps("Calibration", len(pixels)) as advance:
+    inputs, count = _inputs(plan, calibration)
+    with reporter.steps("Calibration", count) as advance:
         quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
         return quantize(program.module(), quantizer, inputs, advance)
+
+
+def _inputs(plan: Plan, calibration: Images | None) -> tuple[Iterator[Tensor], int]:
+    """The model inputs that images give, and how many."""
+    pixels: Tensor | tuple[()] = plan.batches(calibration) if calibration is not None else ()
+    return (normalize(batch, plan.spec.input) for batch in pixels), len(pixels)

@@ -13,10 +13,12 @@ Activations = Literal["static", "dynamic"]
 @dataclass(frozen=True)
 class StoredWeights:
     """How weights are stored where the arithmetic stays float: in ``bits`` each, as integers with
-    one scale an output channel or as indices into a palette of 2**bits values a tensor.
+    one scale an output channel or as indices into a palette of 2**bits values a tensor. Of several
+    ``bits``, ascending, each tensor has its own, ``average`` over all weights.
     """
 
-    bits: int
+    bits: tuple[int, ...]
+    average: float
     palette: bool
 
 
@@ -49,8 +51,15 @@ class Recipe:
 
     @property
     def needs_calibration(self) -> bool:
-        """Whether ranges come from images."""
-        return "static" in (self.convolution, self.linear)
+        """Whether images decide its ranges, or how many bits a tensor has."""
+        of_layers = self.weights is not None and len(self.weights.bits) > 1
+        return of_layers or "static" in (self.convolution, self.linear)
+
+    @property
+    def takes_calibration(self) -> bool:
+        """Whether images are of use: beside ranges, to choose the entries of palettes."""
+        palettes = self.weights is not None and self.weights.palette
+        return palettes or self.needs_calibration
 
 
 @cache

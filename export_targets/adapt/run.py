@@ -24,9 +24,10 @@ from export_targets.form import published_edge_form
 from export_targets.lowering.export import exported
 from export_targets.plan import Plan, load_model, resolve
 from export_targets.progress import Reporter
-from export_targets.represent import calibrated
+from export_targets.represent import calibrated, palettized_program
 from export_targets.request import BuildRequest
 from quantize.calibration import SYNTHETIC, Images
+from quantize.palettes import weighted_layers
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,10 @@ def _resolved(request: BuildRequest) -> Plan:
             f"{plan.spec.name} is no model of the catalog, whose edge form its weights are for.",
             "Say --agreement to `edgeform build`: it leaves modules float.",
         )
-    if not recipe.quantized and not (recipe.weights and recipe.weights.palette):
+    if not recipe.takes_calibration and not recipe.quantized:
         raise InputError(
             f"The recipe {recipe.name} rounds nothing that could be learned back.",
-            "Say --recipe int8, or of Core ML's palettized_4bit or palettized_6bit.",
+            "Say --recipe int8, or of Core ML's palettized_4bit, _6bit or _mixed.",
         )
     if plan.goal is not None:
         raise InputError(
@@ -136,10 +137,12 @@ def _student(plan: Plan, module: nn.Module, crops: Tensor, reporter: Reporter) -
     """
     edge = published_edge_form(plan, module)
     program = exported(edge, normalize(crops[:1], plan.spec.input))
+    images = Images("images to learn from", crops[: plan.request.calibration_samples])
     if plan.recipe.weights:
-        answer = in_palettes(program.module(), plan.recipe.weights.bits)
+        palettes = palettized_program(plan, program, plan.recipe.weights, images, reporter)
+        layers = weighted_layers(palettes.module())
+        answer = in_palettes(program.module(), layers)
     else:
-        images = Images("images to learn from", crops[: plan.request.calibration_samples])
         answer = in_int8(program.module(), calibrated(plan, program, images, reporter))
     return lambda images: answer(live_weights(plan, module), images)
 

@@ -14,14 +14,12 @@ from torch.func import functional_call
 from edge_models.edge.folding import gradients_followed
 from edge_models.reference.heads import stack_outputs
 from export_targets.form import published_edge_form
-from export_targets.lowering.graph import WEIGHTED, operator_name
 from export_targets.plan import Plan
 from export_targets.search.simulation import Simulation
+from quantize.palettes import nearest
 
 Weights = Mapping[str, Tensor]  # of the edge form, by their names there
 Answer = Callable[[Weights, Tensor], Tensor]  # logits (N, K) of images (N, 3, H, W)
-
-LLOYD_STEPS = 25
 
 
 def live_weights(plan: Plan, reference: nn.Module) -> Weights:
@@ -57,37 +55,22 @@ def _rounded(decoding: fx.Node, weight: Tensor, held: Mapping[fx.Node, Tensor]) 
     )
 
 
-def in_palettes(floating: fx.GraphModule, bits: int) -> Answer:
-    """The program with the weights of each convolution and linear as one of 2**bits numbers, those
-    that k-means chooses for the weights that it has, a palette a tensor.
+def in_palettes(floating: fx.GraphModule, stored: Weights) -> Answer:
+    """The program with the palettes that a build gives the weights that it has: ``stored``, of its
+    convolutions and linears. A build rounds a weight together with the others of its layer, not
+    always to the nearest number: a changed one goes to the number nearest to it and what the build
+    added.
     """
-    layers = [node for node in floating.graph.nodes if operator_name(node) in WEIGHTED]
-    names = {str(layer.all_input_nodes[1].target) for layer in layers}
     state = floating.state_dict()
-    palettes = {name: _palette(state[name].flatten(), 2**bits) for name in names}
+    palettes = {name: weight.unique() for name, weight in stored.items()}
+    added = {name: weight - state[name] for name, weight in stored.items()}
 
     def answer(weights: Weights, images: Tensor) -> Tensor:
         held = dict(weights)
-        for name, palette in palettes.items():
+        for name, entries in palettes.items():
             weight, numbers = weights[name], weights[name].detach()
-            held[name] = palette[_nearest(numbers, palette)] + (weight - numbers)
+            held[name] = entries[nearest(numbers + added[name], entries)] + (weight - numbers)
         every = (functional_call(floating, held, (image,)) for image in images.split(1))
         return torch.cat([stack_outputs(returned) for returned in every])
 
     return answer
-
-
-def _palette(numbers: Tensor, count: int) -> Tensor:
-    """The means of k-means over numbers (N,), ascending; it begins evenly over their order."""
-    palette = numbers.sort().values[torch.linspace(0, len(numbers) - 1, count).long()].unique()
-    for _ in range(LLOYD_STEPS):
-        nearest = _nearest(numbers, palette)
-        held = torch.bincount(nearest, minlength=len(palette))
-        total = torch.bincount(nearest, numbers.double(), minlength=len(palette))
-        palette = torch.where(held > 0, (total / held.clamp(min=1)).float(), palette)
-    return palette
-
-
-def _nearest(numbers: Tensor, palette: Tensor) -> Tensor:
-    """The index of each number's nearest in an ascending palette."""
-    return torch.bucketize(numbers, (palette[1:] + palette[:-1]) / 2)

@@ -18,7 +18,8 @@ MORE_EXACT = {
     "int8_mixed": ("fp32",),
     "int8_weight_only": ("fp16",),
     "palettized_6bit": ("int8_weight_only",),
-    "palettized_4bit": ("palettized_6bit",),
+    "palettized_4bit": ("palettized_mixed", "palettized_6bit"),
+    "palettized_mixed": ("int8_weight_only",),
 }
 # The published form is the baseline of comparisons: measured, not judged, but it must compute.
 BASELINE_GATE = Gate(min_sqnr_db=-100.0, min_top1_agreement=0.0)

@@ -32,7 +32,7 @@ def to_judge(plans: Mapping[str, Plan], images: str | Path | None, reporter: Rep
     """The images of a tune: halved as every search does, without those that any build calibrates
     on. Raises InputError where there are too few.
     """
-    calibrated = (plan for plan in plans.values() if plan.recipe.needs_calibration)
+    calibrated = (plan for plan in plans.values() if plan.recipe.takes_calibration)
     plan = next(calibrated, next(iter(plans.values())))
     calibration = choose_images(plan, reporter).calibration
     asked = replace(plan, goal=None, request=replace(plan.request, images=images))

@@ -6,5 +6,5 @@ RECIPE = Recipe(
     name="int8_weight_only",
     summary="INT8 weights, one scale an output channel, float16 arithmetic",
     storage="float16",
-    weights=StoredWeights(bits=8, palette=False),
+    weights=StoredWeights(bits=(8,), average=8, palette=False),
 )

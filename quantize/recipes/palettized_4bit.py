@@ -6,5 +6,5 @@ RECIPE = Recipe(
     name="palettized_4bit",
     summary="4-bit palettized weights, float16 arithmetic",
     storage="float16",
-    weights=StoredWeights(bits=4, palette=True),
+    weights=StoredWeights(bits=(4,), average=4, palette=True),
 )

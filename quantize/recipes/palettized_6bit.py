@@ -6,5 +6,5 @@ RECIPE = Recipe(
     name="palettized_6bit",
     summary="6-bit palettized weights, float16 arithmetic",
     storage="float16",
-    weights=StoredWeights(bits=6, palette=True),
+    weights=StoredWeights(bits=(6,), average=6, palette=True),
 )

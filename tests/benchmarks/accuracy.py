@@ -18,7 +18,7 @@ from export_targets.runner import runner_named
 from export_targets.target import Lowering, Target, all_targets, recipes_of
 from quantize.recipe import Recipe, recipe_named
 from tests.benchmarks import trained
-from tests.benchmarks.programs import quantized_graph
+from tests.benchmarks.programs import lowerable
 from tests.benchmarks.result import Result, Skipped
 from tests.benchmarks.trained import Source
 
@@ -104,13 +104,12 @@ def measure_file(judged: Judged, target: Target, recipe: Recipe, on_graph: int) 
     """Make one file and run it on its target's runner, and its graph on so many images."""
     spec, inputs = model_spec(judged.model), judged.images
     module = edge_form(spec, judged.module, judged.input.size, 1, "mean", target.forms())
+    program = lowerable(module, spec, target, recipe, judged.calibration)
     graph_db, some = None, _spread(len(inputs), on_graph)
     lowered = judged.fp32[some]
     if recipe.quantized:
-        module = quantized_graph(module, spec, target, recipe, judged.calibration)
-        lowered = run_eager(module, inputs[some][:, None])[:, 0]
+        lowered = run_eager(program.module(), inputs[some][:, None])[:, 0]
         graph_db = measure(judged.fp32[some], lowered).sqnr_db
-    program = torch.export.export(module, (inputs[:1],))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, target.file)
         target.lower(program, _lowering(judged, target, recipe), path)

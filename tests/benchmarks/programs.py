@@ -7,7 +7,9 @@ from edge_models.catalog import model_spec
 from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
 from edge_models.spec import ModelSpec
+from export_targets.represent import with_weights
 from export_targets.target import Target
+from quantize.palettes import palettized
 from quantize.pt2e import quantize
 from quantize.recipe import Recipe
 
@@ -29,10 +31,15 @@ def quantized_graph(
 def lowerable(
     module: nn.Module, spec: ModelSpec, target: Target, recipe: Recipe, images: Tensor
 ) -> torch.export.ExportedProgram:
-    """The program that a target lowers; ``images`` (N, 3, H, W) shape it and calibrate INT8."""
+    """The program that a target lowers; ``images`` (N, 3, H, W) shape and calibrate it."""
     if recipe.quantized:
         module = quantized_graph(module, spec, target, recipe, images)
-    return torch.export.export(module, (images[:1],))
+    program = torch.export.export(module, (images[:1],))
+    stored = recipe.weights
+    if stored is None or not stored.palette:
+        return program
+    graph, each = program.module(), images.split(1)
+    return with_weights(program, palettized(graph, each, stored.bits, stored.average, lambda: None))
 
 
 def edge_program(

@@ -120,7 +120,7 @@ class Matrix:
         assert manifest.input.shape == (1, 3, 64, 64)
         assert (manifest.input.mean, manifest.input.std) == (spec.input.mean, spec.input.std)
         assert manifest.output.shape == (1, manifest.model.classes) == (1, len(spec.labels))
-        assert (manifest.calibration is not None) == recipe_named(recipe).needs_calibration
+        assert (manifest.calibration is not None) == recipe_named(recipe).takes_calibration
         gates = target_named(target).gates[recipe]
         least, most = gates.self_test.min_sqnr_db, gates.lower.min_sqnr_db
         if gates.device is None:  # its graph is the other implementation

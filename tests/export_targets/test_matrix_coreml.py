@@ -13,6 +13,7 @@ from export_targets.interpret.mil.execute import execute
 from export_targets.interpret.mil.read import read_package
 from export_targets.lowering.coreml.compressed_weights import uncompressed
 from export_targets.lowering.coreml.convert import LOGITS
+from export_targets.pipeline import BuildResult
 from tests.benchmarks.coreml import float16_ranges
 from tests.conftest import Built
 from tests.daily import daily
@@ -26,6 +27,7 @@ COMPRESSED = {
     "int8_weight_only": "constexpr_affine_dequantize",
     "palettized_6bit": "constexpr_lut_to_dense",
     "palettized_4bit": "constexpr_lut_to_dense",
+    "palettized_mixed": "constexpr_lut_to_dense",
 }
 
 
@@ -77,6 +79,23 @@ def test_fewer_bits_are_smaller_files(built: Built) -> None:
     sizes = {recipe: weights_bytes(built, recipe) for recipe in recipes}
     assert sizes["fp16"] < 0.55 * sizes["fp32"]
     assert sizes["palettized_4bit"] < sizes["int8_weight_only"] < 0.6 * sizes["fp16"]
+
+
+def test_mixed_palettes_are_nearly_as_small_as_those_of_four_bits_and_far_nearer(
+    built: Built,
+) -> None:
+    recipes = ("palettized_4bit", "palettized_mixed")
+    four, mixed = (weights_bytes(built, recipe) for recipe in recipes)
+    assert four < mixed < 1.15 * four
+    least, more = (chain_db(built(CONFORMER, "coreml", recipe)) for recipe in recipes)
+    assert more > least + 5
+
+
+def chain_db(result: BuildResult) -> float:
+    assert result.parity is not None
+    (chain,) = (hop for hop in result.parity.hops if hop.name == "chain")
+    assert chain.sqnr_db is not None
+    return chain.sqnr_db
 
 
 @pytest.mark.full

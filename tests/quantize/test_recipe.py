@@ -53,9 +53,20 @@ def test_static_ranges_need_calibration(
     assert recipe.needs_calibration == needs_calibration
 
 
-@pytest.mark.parametrize(("name", "needs"), [("fp32", False), ("int8", True), ("int8_mixed", True)])
-def test_which_recipes_need_images(name: str, needs: bool) -> None:
-    assert recipe_named(name).needs_calibration == needs
+@pytest.mark.parametrize(
+    ("name", "needs", "takes"),
+    [
+        ("fp32", False, False),
+        ("int8", True, True),
+        ("int8_mixed", True, True),
+        ("int8_weight_only", False, False),
+        ("palettized_4bit", False, True),
+        ("palettized_mixed", True, True),
+    ],
+)
+def test_which_recipes_need_images_and_which_take_them(name: str, needs: bool, takes: bool) -> None:
+    recipe = recipe_named(name)
+    assert (recipe.needs_calibration, recipe.takes_calibration) == (needs, takes)
 
 
 def test_a_recipe_cannot_be_changed() -> None:

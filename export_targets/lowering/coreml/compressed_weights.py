@@ -1,6 +1,7 @@
 """Weights of a Core ML program stored in fewer bits by coremltools' own optimizers."""
 
-import warnings
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from export_targets.artifact.manifest import FloatModule
 from export_targets.interpret.mil.program import Program
+from quantize.palettes import nearest, palette
 from quantize.recipe import Recipe, StoredWeights
 
 PRODUCTS = ("conv", "linear")  # whose weights are compressed
@@ -19,16 +21,27 @@ def compress(model: Any, weights: StoredWeights) -> Any:
     import coremltools.optimize.coreml as optimize
 
     if weights.palette:
-        config = optimize.OpPalettizerConfig(mode="kmeans", nbits=weights.bits, weight_threshold=0)
+        table = partial(lookup_table, bits=weights.bits)
+        config = optimize.OpPalettizerConfig(mode="custom", lut_function=table, weight_threshold=0)
         apply = optimize.palettize_weights
     else:
         config = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
         apply = optimize.linear_quantize_weights
     configs = optimize.OptimizationConfig(op_type_configs=dict.fromkeys(PRODUCTS, config))
-    with warnings.catch_warnings():
-        # a tensor with fewer distinct numbers than its palette is held exactly
-        warnings.filterwarnings("ignore", "Number of distinct clusters")
-        return apply(model, configs)
+    return apply(model, configs)
+
+
+def lookup_table(weight: np.ndarray, bits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The palette of a weight and the index of each of its numbers, in the fewest of ``bits``,
+    ascending, that hold them as they are; where none does, as the converter scaled a weight by
+    channels, in the most.
+    """
+    numbers = torch.from_numpy(weight.flatten()).double()
+    entries = palette(numbers, torch.ones_like(numbers), 2 ** bits[-1])
+    held = next(2**each for each in bits if len(entries) <= 2**each)
+    table = np.zeros(held, weight.dtype)
+    table[: len(entries)] = entries.numpy()
+    return table, nearest(numbers, entries).numpy().astype(np.uint8)
 
 
 def decompressed(model: Any, program: torch.export.ExportedProgram) -> dict[str, Tensor]:

@@ -326,7 +326,7 @@ def test_the_installed_program_is_this_command_line() -> None:
         ("edgeform build digits_cotnet --target coreml", ["coreml", "coreml_pte"]),
         (
             "edgeform build digits_cotnet --recipe palettized",
-            ["palettized_4bit", "palettized_6bit"],
+            ["palettized_4bit", "palettized_6bit", "palettized_mixed"],
         ),
         ("edgeform prof", ["profile"]),
     ],
