@@ -89,10 +89,10 @@ def operator_table(
     rows = of_operators(events)
     times = [float(np.mean(np.array(event.times)[quicker])) for event in rows]
     whole_ms = max(float(np.mean(whole[0][quicker])), sum(times))
-    sources = _sources([event.name for event in rows], delegated, fallen)
+    found = sources([event.name for event in rows], delegated, fallen)
     operators = [
         _row(event.name, source, milliseconds, whole_ms)
-        for event, source, milliseconds in zip(rows, sources, times, strict=True)
+        for event, source, milliseconds in zip(rows, found, times, strict=True)
     ]
     return OperatorTable.of(len(quicker), whole_ms, operators)
 
@@ -125,10 +125,10 @@ def align(one: Sequence[str], other: Sequence[str]) -> dict[int, int]:
     return places
 
 
-def _sources(
+def sources(
     names: Sequence[str], delegated: Sequence[DelegatedOperator], fallen: Sequence[Undelegated]
 ) -> list[DelegatedOperator | Undelegated | None]:
-    """The operator of the graph that each event runs, or None."""
+    """The operator of the graph that each event of the runtime, by its name, runs, or None."""
     inside = align(
         ["" if name.startswith(KERNEL) else _BY_RUNTIME.get(_bare(name), "") for name in names],
         [_BY_GRAPH.get(operator.operator, "") for operator in delegated],

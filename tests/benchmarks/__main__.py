@@ -30,6 +30,7 @@ from tests.benchmarks.result import RESULTS, Result, Skipped
 BENCHMARKS: dict[str, Callable[[], Result | Skipped]] = {
     "latency": latency.run,
     "arm64": arm64.run,
+    arm64.CATALOG: arm64.run_catalog,
     callgrind.NAME: callgrind.run,
     "lowering": lowering.run,
     "accuracy": accuracy.run,

@@ -41,7 +41,7 @@ def test_a_busy_machine_says_so_in_the_table(load: float, busy: bool) -> None:
 
 
 def test_aims_differ_by_instruction_set() -> None:
-    assert aim("cotnet", "published", "int8", "avx2 avx512_vnni") == 5.0
+    assert aim("cotnet", "published", "int8", "avx2 avx512_vnni") == 7.6
     assert aim("cotnet", "published", "int8", "avx2 fma") == 1.9
     assert aim("conformer", "published", "fp32", "avx2") == 1.2
     assert aim("cotnet", "edge", "int8", "avx2") is None

@@ -1,8 +1,9 @@
-"""Count the instructions of one inference of a saved file, and compare its logits."""
+"""Count the instructions of one inference of a saved file and compare its logits."""
 
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from edge_models.checkpoint import load_reference
 from edge_models.edge import edge_form
 from edge_models.parity import IDENTICAL_DB, measure
 from export_targets.artifact import folder as artifact
+from export_targets.profile.operator_times import delegated_operators
 from export_targets.runner import runner_named
 from export_targets.runners.linux import CPU, SYSROOT
-from export_targets.target import target_named
+from export_targets.target import DelegatedOperator, target_named
 from export_targets.write_artifact import count_macs
+from tests.benchmarks.arm64 import operators
 from tests.benchmarks.arm64.blocks import Block, difference, hottest, mnemonics, parse, total
+from tests.benchmarks.arm64.operators import OperatorCount
 from tests.benchmarks.arm64.program import Program
 
 HOTTEST = 8
@@ -41,12 +45,22 @@ class HotBlock:
 
 
 @dataclass(frozen=True)
-class Count:
-    """One inference of a file on an emulated processor, ``cpu``.
+class File:
+    """A ``.pte`` under the name that a table gives it. ``macs`` are multiply-accumulates of the
+    model's edge form, whichever form the file has, and ``delegated`` its operators in their order;
+    of a file outside an artifact neither is known.
+    """
 
-    ``macs`` are multiply-accumulates of the model's edge form, whichever form the file has; None
-    for a file outside an artifact. ``sqnr_db`` and ``identical``: the ARM64 logits against the host
-    runner's; the SQNR is of what differs between the classes.
+    name: str
+    path: Path
+    macs: int | None = None
+    delegated: Sequence[DelegatedOperator] = ()
+
+
+@dataclass(frozen=True)
+class Count:
+    """One inference of a file on an emulated processor, ``cpu``. ``sqnr_db`` and ``identical``: the
+    ARM64 logits against the host runner's; the SQNR is of what differs between the classes.
     """
 
     model: str
@@ -58,31 +72,42 @@ class Count:
     sqnr_db: float
     identical: bool
     hottest: list[HotBlock]
+    operators: list[OperatorCount]
 
 
-def count(program: Program, model: Path, cpu: str) -> Count:
+def count(program: Program, file: File, cpu: str) -> Count:
     """One inference: what a run of two executes beyond a run of one."""
-    inputs = golden_input(model)
+    model, inputs = file.path, golden_input(file.path)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs.numpy().astype("<f4").tofile(folder / "input.f32")
-        once, twice = (_run(program, model, cpu, folder, times) for times in (1, 2))
+        once, twice = (_run(program, model, cpu, folder, times) for times in ("1", "2"))
+        named = _run(program, model, cpu, folder, "2", "operators")
         logits = torch.from_numpy(np.fromfile(folder / "logits.f32", dtype="<f4"))
     executions = difference(parse(twice), parse(once))
     host = runner_named("host", "xnnpack").run(model, inputs[None], lambda: None).flatten()
     sqnr_db = measure(host[:, None], logits[:, None]).sqnr_db
     instructions = total(executions)
     return Count(
-        model=str(model),
+        model=file.name,
         cpu=cpu,
         instructions=instructions,
         dot=total(executions, "dot"),
         fmla=total(executions, "fmla"),
-        macs=edge_macs(model),
+        macs=file.macs,
         sqnr_db=sqnr_db,
         identical=sqnr_db == IDENTICAL_DB,
         hottest=[_hot(block, times, instructions) for block, times in hottest(executions, HOTTEST)],
+        operators=operators.parse(named, file.delegated),
     )
+
+
+def file_at(model: Path) -> File:
+    """A file, with what its artifact says of it where it lies in one."""
+    if not (model.parent / artifact.MANIFEST).is_file():
+        return File(str(model), model)
+    delegated = delegated_operators(artifact.open_artifact(model.parent))
+    return File(str(model), model, edge_macs(model), delegated)
 
 
 def golden_input(model: Path) -> Tensor:
@@ -98,10 +123,8 @@ def golden_input(model: Path) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def edge_macs(model: Path) -> int | None:
+def edge_macs(model: Path) -> int:
     """Multiply-accumulates of the edge form of an artifact's model, whichever form it has."""
-    if not (model.parent / artifact.MANIFEST).is_file():
-        return None
     manifest = artifact.read_manifest(model.parent)
     spec, (batch, _, *size) = model_spec(manifest.model.name), manifest.input.shape
     loaded = load_reference(spec, model.parent / artifact.REFERENCE)
@@ -111,7 +134,7 @@ def edge_macs(model: Path) -> int | None:
 
 
 def table(counts: list[Count]) -> str:
-    """The counts as Markdown, with the hottest blocks of each file below."""
+    """The counts as Markdown, with the operators and hottest blocks of each file below."""
     lines = [
         "Instructions of one inference under qemu-user. Limit: multiply-accumulates of the edge "
         f"form / {DOT_PRODUCTS}, those of an SDOT; an SMMLA has twice as many.",
@@ -124,7 +147,11 @@ def table(counts: list[Count]) -> str:
     for item in counts:
         lines += [
             "",
-            f"`{item.model}` on {item.cpu}: the hottest blocks",
+            f"`{item.model}` on {item.cpu}: where the instructions go",
+            "",
+            operators.table(item.operators, item.instructions),
+            "",
+            "The hottest blocks:",
             "",
             "| share | place | executions | instructions in it | of these |",
             "|---|---|---|---|---|",
@@ -152,14 +179,14 @@ def _row(item: Count) -> str:
     )
 
 
-def _run(program: Program, model: Path, cpu: str, folder: Path, times: int) -> str:
+def _run(program: Program, model: Path, cpu: str, folder: Path, *arguments: str) -> str:
     command = ["taskset", "-c", "0", "qemu-aarch64", "-plugin", str(program.plugin.absolute())]
     command += ["-L", SYSROOT, str(program.inference), str(model)]
-    command += [str(folder / "input.f32"), str(folder / "logits.f32"), str(times)]
+    command += [str(folder / "input.f32"), str(folder / "logits.f32"), *arguments]
     environment = {**os.environ, CPU: cpu}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        written = [line for line in done.stderr.splitlines() if not line.startswith("block\t")]
+        written = [line for line in done.stderr.splitlines() if "\t" not in line]
         raise RuntimeError(f"the ARM64 program ended with {done.returncode}: {written[-1:]}")
     return done.stderr
 
