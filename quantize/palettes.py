@@ -55,7 +55,7 @@ def palettized(
     moments = input_moments(graph, images, progress)
     layers = weighted_layers(graph)
     candidates = {
-        name: [rounded(weight, moments.get(name, _alike(weight)), each) for each in bits]
+        name: rounded(weight, moments.get(name, _alike(weight)), bits)
         for name, weight in layers.items()
     }
     return {name: chosen.weight for name, chosen in choose(candidates, average).items()}
@@ -125,36 +125,42 @@ def _alike(weight: Tensor) -> Tensor:
     return torch.eye(weight[0].numel()).unsqueeze(0)
 
 
-def rounded(weight: Tensor, moments: Tensor, bits: int) -> Rounded:
-    """A weight (O, ...) in one palette, its outputs in as many groups as the moments have."""
+def rounded(weight: Tensor, moments: Tensor, bits: Sequence[int]) -> list[Rounded]:
+    """A weight (O, ...) in one palette, for each of ``bits``; its outputs are in as many groups as
+    the moments have.
+    """
     groups, size = moments.shape[:2]
     moments = moments.double()
     rows = weight.detach().double().reshape(groups, -1, size)
     energy = moments.diagonal(dim1=1, dim2=2)
-    floor = (LEAST_ENERGY * energy.mean()).clamp(min=torch.finfo(torch.float32).tiny)
-    importance = energy.clamp(min=floor)[:, None].expand_as(rows)
-    entries = palette(rows.flatten(), importance.flatten(), 2**bits)
-    order = energy.argsort(dim=1, descending=True)
-    result = torch.stack(
-        [
-            _in_order(*group, entries)
-            for group in zip(rows, moments + torch.eye(size) * floor, order, strict=True)
-        ]
-    )
-    difference = result - rows
-    error = _energy(difference, moments) / _energy(rows, moments).clamp(min=floor)
-    return Rounded(result.view_as(weight).float(), bits, error.item())
+    least = (LEAST_ENERGY * energy.mean()).clamp(min=torch.finfo(torch.float32).tiny)
+    importance = energy.clamp(min=least)[:, None].expand_as(rows)
+    orders = energy.argsort(dim=1, descending=True)
+    influences = list(map(_influence, moments + least * torch.eye(size), orders))
+    found = []
+    for each in bits:
+        entries = palette(rows.flatten(), importance.flatten(), 2**each)
+        by_group = zip(rows, orders, influences, strict=True)
+        result = torch.stack([_in_order(*group, entries) for group in by_group])
+        error = _energy(result - rows, moments) / _energy(rows, moments).clamp(min=least)
+        found.append(Rounded(result.view_as(weight).float(), each, error.item()))
+    return found
 
 
 def _energy(rows: Tensor, moments: Tensor) -> Tensor:
     return (rows @ moments * rows).sum()
 
 
-def _in_order(rows: Tensor, moments: Tensor, order: Tensor, entries: Tensor) -> Tensor:
+def _influence(moments: Tensor, order: Tensor) -> Tensor:
+    """How an error at each input is best made up for by those after it in the order."""
+    moments = moments[order][:, order]
+    damped = moments + DAMPING * moments.diagonal().mean() * torch.eye(len(moments))
+    return torch.linalg.cholesky(torch.linalg.inv(damped), upper=True)
+
+
+def _in_order(rows: Tensor, order: Tensor, influence: Tensor, entries: Tensor) -> Tensor:
     """Rows (O, inputs) in the numbers of a palette, input by input in this order."""
-    rows, moments = rows[:, order].clone(), moments[order][:, order]
-    moments = moments + DAMPING * moments.diagonal().mean() * torch.eye(len(moments))
-    influence = torch.linalg.cholesky(torch.linalg.inv(moments), upper=True)
+    rows = rows[:, order]
     result = torch.empty_like(rows)
     for start in range(0, len(order), BLOCK):
         end = min(start + BLOCK, len(order))

@@ -67,8 +67,9 @@ def test_moments_give_the_energy_of_a_layers_output(layer: nn.Linear | nn.Conv2d
 
 
 def test_later_inputs_make_up_for_what_earlier_ones_were_rounded_by() -> None:
-    x, weight = correlated(500, 48), torch.randn(20, 48, generator=torch.Generator().manual_seed(1))
-    found = rounded(weight, (x.T @ x)[None], 4)
+    x = correlated(500, 150)  # more inputs than are corrected at once
+    weight = torch.randn(20, 150, generator=torch.Generator().manual_seed(1))
+    (found,) = rounded(weight, (x.T @ x)[None], (4,))
     entries = palette(weight.flatten(), torch.ones(weight.numel()), 16)
     plain = entries[nearest(weight, entries)]
     assert len(found.weight.unique()) <= 16
@@ -81,13 +82,13 @@ def test_groups_round_their_own_rows() -> None:
     x = torch.stack([correlated(200, 9), correlated(200, 9).flip(1)])
     weight = torch.randn(4, 1, 3, 3, generator=torch.Generator().manual_seed(1))
     moments = x.mT @ x
-    both = rounded(weight, moments, 2).weight
-    swapped = rounded(weight[[2, 3, 0, 1]], moments.flip(0), 2).weight
+    both = rounded(weight, moments, (2,))[0].weight
+    swapped = rounded(weight[[2, 3, 0, 1]], moments.flip(0), (2,))[0].weight
     torch.testing.assert_close(both, swapped[[2, 3, 0, 1]])
 
 
 def test_inputs_that_are_always_zero_cost_nothing_and_stop_nothing() -> None:
-    found = rounded(torch.randn(3, 4), torch.zeros(1, 4, 4), 2)
+    (found,) = rounded(torch.randn(3, 4), torch.zeros(1, 4, 4), (2,))
     assert found.error == 0.0
     assert found.weight.isfinite().all()
 
