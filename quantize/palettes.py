@@ -62,9 +62,12 @@ def palettized(
 
 
 def weighted_layers(graph: fx.GraphModule) -> dict[str, Tensor]:
-    """The weights of a graph's convolutions and linears, by name."""
+    """The weights of a graph's convolutions and linears, by name; but for those that are no part of
+    its state.
+    """
     state = graph.state_dict()
-    return {str(node.args[1].target): state[str(node.args[1].target)] for node in _layers(graph)}
+    names = {str(node.args[1].target) for node in _layers(graph)}
+    return {name: weight for name, weight in state.items() if name in names}
 
 
 def input_moments(

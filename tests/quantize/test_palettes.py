@@ -120,6 +120,24 @@ class Pair(nn.Module):
         return self.uneven(torch.relu(self.even(x)).mean((2, 3)))
 
 
+class Fixed(nn.Module):
+    """A linear whose weight is no part of the network's state, as of a resize."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.register_buffer("fixed", torch.randn(4, 4), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(self.layer(x), self.get_buffer("fixed"))
+
+
+def test_what_is_no_part_of_the_state_stays_as_it_is() -> None:
+    images = torch.randn(2, 1, 4)
+    found = palettized(graph_of(Fixed(), images[0]), images, (2,), 2.0, lambda: None)
+    assert list(found) == ["layer.weight"]
+
+
 def test_a_layer_that_sixteen_numbers_hold_gets_no_more() -> None:
     torch.manual_seed(0)
     module, images = Pair(), torch.randn(4, 1, 3, 8, 8)
