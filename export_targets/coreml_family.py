@@ -81,7 +81,7 @@ def _weights_gates(min_sqnr_db: float, min_top1_agreement: float) -> Gates:
 
 # Compressed weights change the network itself. The trained official CoTNet for digits has 49 dB on
 # its 16 golden images with INT8 weights, 40 in mixed palettes and 29 in those of 4 bits; without
-# calibration images 18.
+# calibration images 24.
 WEIGHTS_GATES = {
     "int8_weight_only": _weights_gates(30.0, 0.7),
     "palettized_6bit": _weights_gates(20.0, 0.55),
