@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-import torch
 from torch import fx
+from torch.fx.passes.infra.pass_base import PassResult
 
 from edge_models.edge.forms.softmax_mean import SoftmaxByPool
 from export_targets.lowering.graph import lies_in, operator_name
@@ -13,8 +13,9 @@ from export_targets.lowering.graph import lies_in, operator_name
 LARGEST = 40.0
 
 
-def drop_bounded_maximum(graph_module: fx.GraphModule) -> None:
-    """Leave out the maximum of a softmax whose integers can stand for no large number.
+def drop_bounded_maximum(graph_module: fx.GraphModule) -> PassResult:
+    """Leave out the maximum of a softmax whose integers can stand for no large number. A pass over
+    the program that a lowering makes for itself: the quantized graph keeps it.
 
     before: exp(a - max a) / mean(exp(a - max a))
     after:  exp(a) / mean(exp(a)): the same, with neither a pool nor a difference of maps
@@ -26,11 +27,12 @@ def drop_bounded_maximum(graph_module: fx.GraphModule) -> None:
                 node.replace_all_uses_with(attention)
     graph_module.graph.eliminate_dead_code()
     graph_module.recompile()
+    return PassResult(graph_module, True)
 
 
 def _largest(node: Any) -> float:
     """The largest magnitude that a dequantized number may have; infinite for any other node."""
-    if node.target != torch.ops.quantized_decomposed.dequantize_per_tensor.default:
+    if "dequantize_per_tensor" not in str(node.target):
         return math.inf
     _, scale, zero_point, smallest, largest, _ = node.args
     return float(scale * max(largest - zero_point, zero_point - smallest))

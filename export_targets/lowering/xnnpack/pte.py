@@ -21,11 +21,10 @@ from export_targets.target import Lowered, Lowering
 def lower(program: torch.export.ExportedProgram, _: Lowering, path: Path) -> Lowered:
     """Lower to a ``.pte`` at ``path`` and say what XNNPACK took."""
     drop_provenance(program.graph_module)
-    drop_bounded_maximum(program.graph_module)
     with idle_passes_left_out(), RefusalLog("executorch.backends.xnnpack.partition") as refusals:
         edge = to_edge_transform_and_lower(
             program,
-            transform_passes=get_transform_passes([drop_provenance]),
+            transform_passes=get_transform_passes([drop_bounded_maximum, drop_provenance]),
             partitioner=[partitioner()],
             compile_config=get_xnnpack_edge_compile_config(),
         )

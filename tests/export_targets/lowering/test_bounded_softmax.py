@@ -10,6 +10,7 @@ from edge_models.edge.forms.softmax_mean import SoftmaxByPool
 from edge_models.parity import measure
 from edge_models.reference.heads import run_eager
 from edge_models.spec import InputSpec
+from export_targets.lowering.graph import operator_name
 from export_targets.lowering.xnnpack import lower, quantizer
 from export_targets.runners import host
 from export_targets.target import Lowering
@@ -57,6 +58,8 @@ def file_of(module: nn.Module, path: Path) -> tuple[list[str], float]:
     program = torch.export.export(quantized, (images[0],))
     found = lower(program, Lowering(RECIPE, InputSpec(), {}, (), {}), path)
     assert found.delegation.delegates == 1
+    kept = [operator_name(node) for node in program.graph.nodes]
+    assert kept.count("sub") == kept.count("max_pool2d") == 1  # what is stored as the graph
     operators = [operator.operator for operator in found.operators]
     return operators, measure(expected, host.run(path, images, lambda: None)).sqnr_db
 
