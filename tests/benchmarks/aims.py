@@ -1,4 +1,8 @@
-"""What the edge form is to reach: the ratio of another side's time to its own, same recipe."""
+"""What the edge form is to reach: the ratio of another side's time to its own, same recipe, and
+instructions on ARM64.
+"""
+
+from export_targets.runners.linux import DEFAULT_CPU, I8MM_CPU
 
 # (family, side, recipe): at least this many times the edge form's time.
 ON_VNNI = {
@@ -21,6 +25,13 @@ EVERYWHERE = {
     ("cotnet", "openvino", "fp32"): 1.0,
     ("conformer", "onnxruntime", "fp32"): 0.95,
     ("conformer", "openvino", "fp32"): 1.05,
+}
+# (model, processor): at most so many G instructions of an INT8 inference at 224.
+INSTRUCTIONS = {
+    ("cotnet50_simple", DEFAULT_CPU): 0.415,
+    ("cotnet50_simple", I8MM_CPU): 0.395,
+    ("conformer_small_patch16", DEFAULT_CPU): 0.985,
+    ("conformer_small_patch16", I8MM_CPU): 0.925,
 }
 SIZE = 3.8  # an FP32 file's size to the INT8 file's
 

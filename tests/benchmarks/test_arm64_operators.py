@@ -2,7 +2,10 @@
 
 import pytest
 
+from export_targets.runners.linux import DEFAULT_CPU
 from export_targets.target import DelegatedOperator
+from tests.benchmarks.arm64.count import Count
+from tests.benchmarks.arm64.count import table as count_table
 from tests.benchmarks.arm64.operators import OTHERS, OperatorCount, parse, table
 
 # The clock at 5, 6 and 7 is of an earlier inference; a concatenation reads it for each input.
@@ -46,3 +49,14 @@ def test_blocks_of_all_stages_share_a_row_and_the_rows_sum_to_the_inference() ->
     assert "| stages.conv3 | 2 | 100.00 | | Fully Connected | 2 | 100.00 |" in text
     assert f"| {OTHERS} | 1 | 0.00 |" in text
     assert "| outside operators | - | 0.00 |" in text
+
+
+def test_a_count_says_whether_its_aim_is_reached() -> None:
+    def row(model: str, instructions: int) -> str:
+        counted = Count(model, DEFAULT_CPU, instructions, 0, 0, None, 30.0, False, [], [])
+        (line,) = (line for line in count_table([counted]).splitlines() if f"| {model} |" in line)
+        return line
+
+    assert "| 0.415 | <= 0.415 reached | - |" in row("cotnet50_simple", 415_000_000)
+    assert "| 0.416 | <= 0.415 **missed** | - |" in row("cotnet50_simple", 416_000_000)
+    assert "| 0.416 | - | - |" in row("cotnet50", 416_000_000)

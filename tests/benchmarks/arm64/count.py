@@ -22,6 +22,7 @@ from export_targets.runner import runner_named
 from export_targets.runners.linux import CPU, SYSROOT
 from export_targets.target import DelegatedOperator, target_named
 from export_targets.write_artifact import count_macs
+from tests.benchmarks.aims import INSTRUCTIONS
 from tests.benchmarks.arm64 import operators
 from tests.benchmarks.arm64.blocks import Block, difference, hottest, mnemonics, parse, total
 from tests.benchmarks.arm64.operators import OperatorCount
@@ -139,9 +140,9 @@ def table(counts: list[Count]) -> str:
         "Instructions of one inference under qemu-user. Limit: multiply-accumulates of the edge "
         f"form / {DOT_PRODUCTS}, those of an SDOT; an SMMLA has twice as many.",
         "",
-        "| file | processor | G instructions | limit | dot products | FMLA | other "
+        "| file | processor | G instructions | aim | limit | dot products | FMLA | other "
         "| logits against x86-64 |",
-        "|---|---|---|---|---|---|---|---|",
+        f"|{'---|' * 9}",
     ]
     lines += [_row(item) for item in counts]
     for item in counts:
@@ -172,10 +173,14 @@ def document(counts: list[Count]) -> dict[str, Any]:
 def _row(item: Count) -> str:
     limit = "-" if item.macs is None else f"{item.macs / DOT_PRODUCTS / 1e9:.3f}"
     dot, fmla = item.dot / item.instructions, item.fmla / item.instructions
+    wanted, aim = INSTRUCTIONS.get((item.model, item.cpu)), "-"
+    if wanted is not None:
+        reached = item.instructions <= wanted * 1e9
+        aim = f"<= {wanted:g} {'reached' if reached else '**missed**'}"
     logits = "identical" if item.identical else f"{item.sqnr_db:.1f} dB"
     return (
-        f"| {item.model} | {item.cpu} | {item.instructions / 1e9:.3f} | {limit} | {dot:.1%} "
-        f"| {fmla:.1%} | {1 - dot - fmla:.1%} | {logits} |"
+        f"| {item.model} | {item.cpu} | {item.instructions / 1e9:.3f} | {aim} | {limit} "
+        f"| {dot:.1%} | {fmla:.1%} | {1 - dot - fmla:.1%} | {logits} |"
     )
 
 
