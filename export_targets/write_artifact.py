@@ -125,9 +125,7 @@ def describe(
         float_modules=stayed_float,
         delegation=lowered.delegation,
         recognized=_recognized(recognized),
-        calibration=_calibration(images.calibration)
-        if images.calibration and plan.recipe.takes_calibration
-        else None,
+        calibration=_calibration(images.calibration) if plan.recipe.takes_calibration else None,
         agreement=agreement,
         golden=manifest.GoldenSection(samples=len(golden), source=images.judged.source),
         selftest=self_test(plan.target.gates[plan.recipe.name], output, kept),

@@ -140,8 +140,7 @@ def _student(plan: Plan, module: nn.Module, crops: Tensor, reporter: Reporter) -
     images = Images("images to learn from", crops[: plan.request.calibration_samples])
     if plan.recipe.weights:
         palettes = palettized_program(plan, program, plan.recipe.weights, images, reporter)
-        layers = weighted_layers(palettes.module())
-        answer = in_palettes(program.module(), layers)
+        answer = in_palettes(program.module(), weighted_layers(palettes.module()))
     else:
         answer = in_int8(program.module(), calibrated(plan, program, images, reporter))
     return lambda images: answer(live_weights(plan, module), images)

@@ -130,11 +130,11 @@ def sources(
 ) -> list[DelegatedOperator | Undelegated | None]:
     """The operator of the graph that each event of the runtime, by its name, runs, or None."""
     inside = align(
-        ["" if name.startswith(KERNEL) else _BY_RUNTIME.get(_bare(name), "") for name in names],
+        ["" if name.startswith(KERNEL) else _BY_RUNTIME.get(bare_name(name), "") for name in names],
         [_BY_GRAPH.get(operator.operator, "") for operator in delegated],
     )
     outside = align(
-        [_bare(name) if name.startswith(KERNEL) else "" for name in names],
+        [bare_name(name) if name.startswith(KERNEL) else "" for name in names],
         [operator.operator for operator in fallen],
     )
     return [
@@ -160,7 +160,7 @@ def _row(
 
 
 def _kind(name: str, source: DelegatedOperator | Undelegated | None) -> str:
-    bare = _bare(name)
+    bare = bare_name(name)
     same = _BY_GRAPH.get(bare, "") if name.startswith(KERNEL) else _BY_RUNTIME.get(bare, "")
     if same != "product":
         return _KIND.get(same, bare.lower())
@@ -169,7 +169,7 @@ def _kind(name: str, source: DelegatedOperator | Undelegated | None) -> str:
     return "linear" if graph in ("linear", "addmm", "Fully Connected") else "convolution"
 
 
-def _bare(name: str) -> str:
+def bare_name(name: str) -> str:
     """``Add (ND) #3`` -> ``Add``; ``native_call_mean.out`` -> ``mean``."""
     return re.sub(r" \(.*| #.*", "", name.removeprefix(KERNEL)).removesuffix(".out")
 

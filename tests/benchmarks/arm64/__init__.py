@@ -1,7 +1,7 @@
 """Instructions per inference on ARM64, counted under qemu-user: a figure without noise."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edge_models.catalog import model_spec, model_specs
@@ -10,7 +10,7 @@ from export_targets.runners.linux import DEFAULT_CPU, I8MM_CPU
 from export_targets.target import Lowering, target_named
 from quantize.recipe import recipe_named
 from tests.benchmarks.arm64 import program
-from tests.benchmarks.arm64.count import Count, File, count, document, file_at, table
+from tests.benchmarks.arm64.count import File, count, document, file_at, table
 from tests.benchmarks.programs import edge_program
 from tests.benchmarks.result import RESULTS, Result, Skipped
 from tests.benchmarks.sides import FORMS
@@ -24,33 +24,36 @@ RECIPE = "int8"  # qemu emulates float arithmetic slowly: 2 to 5 minutes a file 
 
 def run() -> Result | Skipped:
     """Count each form of each model in INT8."""
-    if reason := program.absent():
-        return Skipped("arm64", reason)
-    files = [real_size(m).artifact(RECIPE, form).model for m in REAL_SIZE for form in FORMS]
-    return run_files(files, "arm64")
+    sides = ((model, form) for model in REAL_SIZE for form in FORMS)
+    models = (real_size(model).artifact(RECIPE, form).model for model, form in sides)
+    return _counted("arm64", map(file_at, models))
 
 
-def run_files(models: Sequence[Path], name: str = "arm64-files") -> Result | Skipped:
+def run_files(models: Iterable[Path]) -> Result | Skipped:
     """Count one inference of each file."""
-    if reason := program.absent():
-        return Skipped(name, reason)
-    built, files = program.build(RESULTS / "arm64"), map(file_at, models)
-    counts = [count(built, file, cpu) for file in files for cpu in PROCESSORS]
-    return Result(name, table(counts), document(counts))
+    return _counted("arm64-files", map(file_at, models))
 
 
 def run_catalog() -> Result | Skipped:
     """Count the INT8 edge form of every model of the catalog that brings no images of its own."""
+    return _counted(CATALOG, _catalog())
+
+
+def _counted(name: str, files: Iterable[File]) -> Result | Skipped:
+    """Count each file as it comes; none is made where nothing can be counted."""
     if reason := program.absent():
-        return Skipped(CATALOG, reason)
-    built, counts = program.build(RESULTS / "arm64"), list[Count]()
+        return Skipped(name, reason)
+    built = program.build(RESULTS / "arm64")
+    counts = [count(built, file, cpu) for file in files for cpu in PROCESSORS]
+    return Result(name, table(counts), document(counts))
+
+
+def _catalog() -> Iterator[File]:
     for name, spec in model_specs().items():
         if not spec.embedded:
+            print(f"{name}: lowering, then counting", flush=True)
             with tempfile.TemporaryDirectory() as folder:
-                file = lowered(name, Path(folder))
-                counts += [count(built, file, cpu) for cpu in PROCESSORS]
-            print(f"{name}: {[item.instructions for item in counts[-2:]]}", flush=True)
-    return Result(CATALOG, table(counts), document(counts))
+                yield lowered(name, Path(folder))
 
 
 def lowered(model: str, folder: Path) -> File:

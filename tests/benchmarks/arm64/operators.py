@@ -1,12 +1,11 @@
 """Instructions of each operator of one inference, named by the module that asked for it."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise, zip_longest
 
-from export_targets.profile.operator_times import sources
+from export_targets.profile.operator_times import bare_name, sources
 from export_targets.target import DelegatedOperator
 
 ROLES = 14  # rows of the table
@@ -55,7 +54,7 @@ def table(operators: Sequence[OperatorCount], instructions: int) -> str:
     roles, kinds = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for operator in operators:
         roles[operator.role].append(operator.instructions)
-        kinds[re.sub(r" \(.*| #.*", "", operator.name)].append(operator.instructions)
+        kinds[bare_name(operator.name)].append(operator.instructions)
     outside = instructions - sum(operator.instructions for operator in operators)
     lines = [
         f"| asked for by | operators | M | | kind | operators | M |\n{'|---' * 7}|",
