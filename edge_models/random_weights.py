@@ -27,7 +27,8 @@ def random_reference(spec: ModelSpec, seed: int) -> nn.Module:
     Drawn at random alone, a network of many layers answers the same whatever it is shown. So on
     views of photographs each layer's weights but the heads' are turned to what reaches it, each
     batch norm is set to its statistics, residual branches have the small gain that training gives
-    them, and the heads' biases are minus the mean logits, so that no class wins everywhere.
+    them, and each logit has a mean of zero and the deviation of the others, so that no class wins
+    everywhere.
     """
     key = (spec.name, repr(sorted(spec.config.items())), seed)
     if key not in _KEPT:
@@ -62,14 +63,14 @@ def _made(spec: ModelSpec, seed: int) -> nn.Module:
 
 
 def _measure(module: nn.Module, inputs: Tensor) -> None:
-    """Set batch norms to the statistics of what reaches them, and heads to a mean of zero."""
+    """Set batch norms to the statistics of what reaches them, and level the heads' logits."""
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum, kept = None, norm.momentum  # the average over all passes: of this one
         norm.train()
     heads = [layer for name, layer in module.named_modules() if name in HEADS]
-    hooks = [head.register_forward_hook(_center) for head in heads]
+    hooks = [head.register_forward_hook(_level) for head in heads]
     module(inputs)
     for hook in hooks:
         hook.remove()
@@ -78,9 +79,12 @@ def _measure(module: nn.Module, inputs: Tensor) -> None:
         norm.eval()
 
 
-def _center(head: nn.Module, _: tuple[Tensor, ...], logits: Tensor) -> None:
+def _level(head: nn.Module, _: tuple[Tensor, ...], logits: Tensor) -> None:
     assert isinstance(head, nn.Linear)
-    head.bias.sub_(logits.mean(0))
+    deviation, mean = torch.std_mean(logits, 0)
+    scale = deviation.mean() / deviation
+    head.weight.mul_(scale[:, None])
+    head.bias.sub_(mean).mul_(scale)
 
 
 def _inputs(spec: ModelSpec) -> Tensor:
