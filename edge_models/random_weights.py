@@ -14,8 +14,8 @@ VIEWS = 32  # that the statistics are measured on
 LARGEST_SIDE = 128  # of a view in pixels: a pass at 224 takes three times as long
 VIEWS_SEED = 1  # views that parity is not judged on
 BRANCH_GAIN = 0.25  # of residual branches in trained networks, about
-# What brings logits nearer to one deviation: 0 leaves a few classes first in most images, 1 leaves the
-# first two of 1,000 as near as no trained head does (docs/recipes.md counts classes).
+# How near logits come to one deviation: with 0 few classes are ever first, with 1 the first two of
+# 1,000 are nearer to each other than a trained head's (docs/recipes.md counts the classes).
 HEAD_POWER = 0.25
 BRANCH_ENDS = ("bn3", "attn.proj", "mlp.fc2")  # the last layers of residual branches
 MOST_KEPT = 2  # models, in the process

@@ -1,7 +1,6 @@
 """Observers: how calibration turns the activations it sees into a range."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -10,6 +9,8 @@ from torchao.quantization.pt2e.observer import (
     PerChannelMinMaxObserver,
     UniformQuantizationObserverBase,
 )
+
+from quantize.one_thread_each import one_thread_each
 
 SAMPLE = 2048  # numbers of one image's activation that are kept
 STEPS = 12  # from the largest value down to the smallest clip, and again within one step
@@ -82,17 +83,12 @@ class WeightObserver(PerChannelMinMaxObserver):  # type: ignore[misc]  # no type
 def find_ranges(prepared: nn.Module) -> None:
     """Search the ranges of a prepared module's observers, several at a time.
 
-    A search is thousands of short operations. Each runs on one thread: where other work keeps the
-    cores busy, threads that share an operation wait for each other far longer than it takes.
+    A search is thousands of short operations.
     """
     found = [module for module in prepared.modules() if isinstance(module, RelativeErrorObserver)]
     observers = [observer for observer in dict.fromkeys(found) if observer.samples]
-    threads = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            ranges = list(pool.map(RelativeErrorObserver.search, observers))
-    finally:
-        torch.set_num_threads(threads)  # for threads that are still to come
+    with one_thread_each() as pool:
+        ranges = list(pool.map(RelativeErrorObserver.search, observers))
     for observer, chosen in zip(observers, ranges, strict=True):
         observer.range = chosen
 

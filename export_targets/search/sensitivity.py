@@ -11,7 +11,8 @@ from export_targets.artifact.sensitivity import Cost, ModuleCost, Sensitivity
 from export_targets.prove.layer_errors import Energies
 from export_targets.prove.outputs import by_output
 from export_targets.search.groups import holds
-from export_targets.search.simulation import LeftOut, Modules, Simulation
+from export_targets.search.simulation import LeftOut, Modules, Simulation, Values
+from quantize.one_thread_each import one_thread_each
 
 TINY = 1e-30  # a signal's energy where all samples have the same output
 
@@ -76,16 +77,14 @@ def module_costs(
     none, every = simulation.left_out(lambda _: False), simulation.left_out(lambda _: True)
     near_int8 = [_Choice(simulation, partial(holds, [m]), none, in_float[m]) for m in modules]
     near_float = [_Choice(simulation, partial(_outside, m), every, alone[m]) for m in alone]
-    for sample in inputs:
-        quantized, floating = simulation.values(sample, none), simulation.values(sample, every)
-        expected = simulation.returned(floating)
-        result.whole.add(expected, simulation.returned(quantized))
-        for values, choices in ((quantized, near_int8), (floating, near_float)):
-            for choice in choices:
-                known = {node: values[node] for node in choice.same}
-                changed = simulation.values(sample, choice.left_out, known)
-                choice.tally.add(expected, simulation.returned(changed))
-        advance()
+    with one_thread_each() as pool:
+        for sample in inputs:
+            quantized, floating = simulation.values(sample, none), simulation.values(sample, every)
+            expected = simulation.returned(floating)
+            result.whole.add(expected, simulation.returned(quantized))
+            for values, choices in ((quantized, near_int8), (floating, near_float)):
+                list(pool.map(partial(_try, simulation, sample, values, expected), choices))
+            advance()
     return result
 
 
@@ -101,6 +100,14 @@ class _Choice:
     ) -> None:
         self.left_out, self.tally = simulation.left_out(in_float), tally
         self.same = simulation.untouched(before, self.left_out)
+
+
+def _try(
+    simulation: Simulation, sample: Tensor, values: Values, expected: Tensor, choice: _Choice
+) -> None:
+    known = {node: values[node] for node in choice.same}
+    changed = simulation.values(sample, choice.left_out, known)
+    choice.tally.add(expected, simulation.returned(changed))
 
 
 def described(

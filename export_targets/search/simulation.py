@@ -155,7 +155,18 @@ class Simulation:
         scale, zero_point, low, high = quantize.args[1:5]
         if quantize.target != STATIC:  # its scale is of each input
             scale, zero_point = values[scale].detach(), values[zero_point].detach()
-        return torch.fake_quantize_per_tensor_affine(value, scale, zero_point, low, high)
+        if value.requires_grad:
+            return torch.fake_quantize_per_tensor_affine(value, scale, zero_point, low, high)
+        return rounded(value, scale, zero_point, low, high)
+
+
+def rounded(value: Tensor, scale: Any, zero_point: Any, low: int, high: int) -> Tensor:
+    """To the bit what ``torch.fake_quantize_per_tensor_affine`` gives, which takes twenty times as
+    long.
+    """
+    step = torch.as_tensor(scale, dtype=torch.float32)
+    lowest, highest = low - int(zero_point), high - int(zero_point)
+    return value.mul(1 / step).round_().clamp_(lowest, highest).mul_(step)
 
 
 def _computed(module: fx.GraphModule) -> Iterator[fx.Node]:
