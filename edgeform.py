@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from export_targets.prove.evaluate import EvaluationReport as EvaluationReport
     from export_targets.prove.verify import Verification as Verification
     from export_targets.request import BuildRequest as BuildRequest
+    from export_targets.tune.run import Tuned as Tuned
 
 _FROM = {
     "InputError": "edge_models.errors",
@@ -50,9 +51,11 @@ _FROM = {
     "Verification": "export_targets.prove.verify",
     "BuildRequest": "export_targets.request",
     "Sensitivity": "export_targets.artifact.sensitivity",
+    "Tuned": "export_targets.tune.run",
 }
 _FUNCTIONS = (
-    *("build", "open_artifact", "verify", "evaluate", "sensitivity", "adapt", "profile", "report"),
+    *("build", "open_artifact", "verify", "evaluate", "sensitivity", "tune", "adapt", "profile"),
+    "report",
 )
 __all__ = [*_FUNCTIONS, *_FROM]
 
@@ -161,6 +164,42 @@ def sensitivity(
 
     reporter = _reporter(progress)
     return run(Path(folder), _path(images), trust_graphs, reporter, strict, network)
+
+
+def tune(
+    request: "BuildRequest",
+    *,
+    at_least: float,
+    targets: Sequence[str] = (),
+    recipes: Sequence[str] = (),
+    agreements: Sequence[float] = (),
+    runner: str | None = None,
+    threads: int | None = None,
+    workers: int | None = None,
+    progress: bool = False,
+) -> "Tuned":
+    """Recipes of a model, each built, judged on the request's ``images`` and timed by ``runner``;
+    the best file that agrees with FP32 on ``at_least`` of them is put at the request's ``out``.
+
+    ``targets``: by default the request's own; ``recipes``: that of the request, or all that a
+    target can do; those in INT8 also with a search for each of ``agreements``. The builds stay in
+    ``work`` of the result and are not made again, ``tuning`` has what was measured of each, and
+    ``problems`` says what to try where ``out`` is None.
+    """
+    from export_targets.tune.asked import Asked
+    from export_targets.tune.run import tune as run
+
+    asked = Asked(
+        request=request,
+        targets=tuple(targets) or (request.target,),
+        recipes=tuple(recipes) or ((request.recipe,) if request.recipe else ()),
+        agreements=tuple(agreements),
+        at_least=at_least,
+        runner=runner,
+        threads=threads,
+        workers=workers,
+    )
+    return run(asked, _reporter(progress))
 
 
 def adapt(

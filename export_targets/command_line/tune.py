@@ -1,14 +1,14 @@
-"""``tune``: the command, and how its arguments become those of its builds."""
+"""``tune``: the command."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from export_targets import targets as all_targets
 from export_targets.command_line import tables as show
 from export_targets.command_line.arguments import (
-    GIVEN,
     Batch,
     Calibration,
     CalibrationSamples,
@@ -49,11 +49,6 @@ if TYPE_CHECKING:
     from export_targets.tune.asked import Asked
 
 PAGE = "report.html"  # beside the builds
-# Arguments that are not those of its builds.
-OWN = (
-    *("model", "targets", "recipes", "agreements", "images", "at_least", "out", "force"),
-    *("runner", "compute_units", "threads", "workers", "as_json", "debug"),
-)
 Targets = Annotated[
     list[str] | None,
     typer.Option("--target", help="Repeatable.", autocompletion=names_in(all_targets)),
@@ -119,23 +114,21 @@ def tune(
 
     reporter = stderr_reporter()
     with results_alone():
-        tuned = run(asked(context), reporter)
+        tuned = run(asked(context.params), reporter)
     if tuned.built:
         write_report(tuned.built, tuned.work / PAGE, reporter, tuned.tuning)
     print_result(tuned.document(), as_json, lambda: show.tuning(tuned))
     return judged(tuned.problems)
 
 
-def asked(context: typer.Context) -> "Asked":
+def asked(given: Mapping[str, Any]) -> "Asked":
     """What the arguments ask for. Raises InputError as ``build_request`` does."""
     from export_targets.tune.asked import Asked
 
-    given = context.params
     targets = tuple(dict.fromkeys(given["targets"] or ()))
-    request = build_request(given | {"target": next(iter(targets), None)})
+    request = build_request({**given, "target": next(iter(targets), None)})
     return Asked(
         request=request,
-        options=of_builds(context),
         targets=targets,
         recipes=tuple(dict.fromkeys(given["recipes"] or ())),
         agreements=tuple(dict.fromkeys(given["agreements"] or ())),
@@ -144,15 +137,3 @@ def asked(context: typer.Context) -> "Asked":
         threads=given["threads"],
         workers=given["workers"],
     )
-
-
-def of_builds(context: typer.Context) -> dict[str, str]:
-    """What was given that each build is given too, by its option; of a flag nothing."""
-    return {
-        parameter.opts[0].removeprefix("--"): (
-            "" if getattr(parameter, "is_flag", False) else str(context.params[parameter.name])
-        )
-        for parameter in context.command.params
-        if parameter.name is not None and parameter.name not in OWN
-        if (source := context.get_parameter_source(parameter.name)) and source.name == GIVEN
-    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 from edge_models.errors import InputError
 from export_targets.matrix.cell import Cell
@@ -9,21 +10,21 @@ from export_targets.matrix.plan import gigabytes
 from export_targets.plan import Plan, resolve
 from export_targets.request import BuildRequest
 from export_targets.target import recipes_of, target_named
+from export_targets.tune.options import build_options
 from quantize.recipe import recipe_named
 
-SEARCHED = "int8"  # the recipe that modules are left out of
+SEARCHED = "int8"  # the recipe that modules are left out of, where none of those tried has any
 
 
 @dataclass(frozen=True)
 class Asked:
-    """``request``: what all builds have in common, and the ``images`` to agree on; ``options``: the
-    same as ``build`` takes it on the command line. Each of ``targets`` is built with each of
-    ``recipes`` that it can do (none: all of its own) and with a search for each of ``agreements``;
-    the chosen file agrees on ``at_least``. ``runner`` takes the times, None: this machine.
+    """``request``: what all builds have in common, and the ``images`` to agree on. Each of
+    ``targets`` is built with each of ``recipes`` that it can do (none: all of its own), and with
+    those in INT8 there is a search for each of ``agreements``; the chosen file agrees on
+    ``at_least``. ``runner`` takes the times, None: this machine.
     """
 
     request: BuildRequest
-    options: Mapping[str, str]
     targets: tuple[str, ...]
     recipes: tuple[str, ...]
     agreements: tuple[float, ...]
@@ -70,24 +71,28 @@ def attempts(asked: Asked) -> tuple[Attempt, ...]:
 
 
 def _attempts(asked: Asked) -> Iterator[Attempt]:
+    options = build_options(asked.request)
     for name in asked.targets:
         target = target_named(name)
         able = recipes_of(target)
-        plain = [(recipe, None) for recipe in asked.recipes or able if recipe in able]
-        for recipe, agreement in (*plain, *((SEARCHED, one) for one in asked.agreements)):
+        tried = [recipe for recipe in asked.recipes or able if recipe in able]
+        quantized = [recipe for recipe in tried if recipe_named(recipe).quantized] or [SEARCHED]
+        for recipe, agreement in (
+            *((recipe, None) for recipe in tried),
+            *product(quantized, asked.agreements),
+        ):
             images = None if agreement is None else asked.request.images
             request = replace(
                 asked.request, target=name, recipe=recipe, agreement=agreement, images=images
             )
-            yield Attempt(plan := resolve(request), _cell(asked, plan))
+            yield Attempt(plan := resolve(request), _cell(plan, options))
 
 
-def _cell(asked: Asked, plan: Plan) -> Cell:
-    request, options = plan.request, dict(asked.options)
-    suffix = ""
+def _cell(plan: Plan, options: Mapping[str, str]) -> Cell:
+    request, suffix = plan.request, ""
     if request.agreement is not None:
         suffix = f"-{request.agreement:g}"
-        options["agreement"] = str(request.agreement)
+        options = {**options, "agreement": str(request.agreement)}
         if request.images is not None:
             options["images"] = str(request.images)
     return Cell(

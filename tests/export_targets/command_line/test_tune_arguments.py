@@ -7,10 +7,15 @@ import pytest
 import typer
 
 from export_targets.command_line.cli import app
-from export_targets.command_line.tune import OWN, asked
+from export_targets.command_line.tune import asked
 from export_targets.tune.asked import Asked
+from export_targets.tune.options import build_options
 
 COMMANDS: Any = typer.main.get_command(app)
+OWN = (
+    *("model", "targets", "recipes", "agreements", "images", "at_least", "out", "force"),
+    *("runner", "compute_units", "threads", "workers", "as_json", "debug"),
+)
 GIVEN = {
     "checkpoint": "june.pth",
     "weights": "ema",
@@ -36,7 +41,7 @@ HEAD = ["cotnet50", "--target", "coreml", "--out", "out", "--at-least", "0.98"]
 
 
 def read(*arguments: str) -> Asked:
-    return asked(COMMANDS.commands["tune"].make_context("tune", [*HEAD, *arguments]))
+    return asked(COMMANDS.commands["tune"].make_context("tune", [*HEAD, *arguments]).params)
 
 
 def options_of(command: str) -> dict[str, str]:
@@ -51,7 +56,7 @@ def test_what_is_given_is_what_each_build_is_asked_for() -> None:
         for word in ([names[name]] if value is True else [names[name], str(value)])
     ]
     found = read(*words)
-    given = [w for name, v in found.options.items() for w in (f"--{name}", v) if w]
+    given = [w for name, v in build_options(found.request).items() for w in (f"--{name}", v) if w]
     build = COMMANDS.commands["build"].make_context("build", ["cotnet50", *given]).params
     assert {name: build[name] for name in GIVEN} == GIVEN | {
         "checkpoint": Path("june.pth"),
@@ -70,7 +75,7 @@ def test_what_is_given_is_what_each_build_is_asked_for() -> None:
 def test_nothing_else_is_given_to_a_build() -> None:
     own = ["--agreement", "0.98", "--recipe", "int8", "--images", "more", "--threads", "1"]
     found = read(*own, "--workers", "1", "--force", "--runner", "adb")
-    assert found.options == {}
+    assert build_options(found.request) == {}
     assert (found.agreements, found.recipes, found.targets) == ((0.98,), ("int8",), ("coreml",))
     assert (found.runner, found.threads, found.request.images) == ("adb", 1, Path("more"))
 
@@ -84,4 +89,4 @@ def test_every_argument_of_a_build_is_one_of_builds() -> None:
 
 def test_without_a_target_they_are_listed() -> None:
     with pytest.raises(Exception, match="--target is missing"):
-        asked(COMMANDS.commands["tune"].make_context("tune", ["cotnet50", *HEAD[3:]]))
+        asked(COMMANDS.commands["tune"].make_context("tune", ["cotnet50", *HEAD[3:]]).params)

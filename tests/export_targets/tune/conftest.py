@@ -30,7 +30,6 @@ class Run:
 def asked(out: Path, **changes: Any) -> Asked:
     content: dict[str, Any] = {
         "request": BuildRequest(SMALL, "xnnpack", out=out),
-        "options": {},
         "targets": ("xnnpack",),
         "recipes": ("fp32", "int8"),
         "agreements": (ASKED,),

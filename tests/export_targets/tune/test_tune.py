@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+import edgeform as api
 from edge_models.errors import InputError
 from export_targets.artifact.folder import open_artifact, read_manifest
 from export_targets.artifact.latency_folder import stored_reports
@@ -95,6 +96,16 @@ def test_the_images_are_those_that_a_build_judges_its_search_on() -> None:
 
 
 @pytest.mark.usefixtures("nothing_is_built")
+def test_python_asks_for_the_same(run: Run, again: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    untraced(monkeypatch)
+    given = {"recipes": again.recipes, "agreements": again.agreements, "workers": again.workers}
+    tuned = api.tune(again.request, at_least=again.at_least, **given)
+    assert list(by_name(tuned)) == NAMES
+    assert tuned.out == again.request.out
+    assert tuned.tuning.images == run.tuned.tuning.images
+
+
+@pytest.mark.usefixtures("nothing_is_built")
 def test_where_no_file_agrees_as_asked_the_old_one_stays(
     again: Asked, edgeform: EdgeformInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +167,8 @@ def test_a_red_build_is_shown_and_not_taken(
         ({"request": {"images": "no such folder"}}, "There is no folder"),
         ({"request": {"checkpoint": "no such file"}}, "no such file"),
         ({"request": {"out": "taken"}}, "not an artifact"),
+        ({"request": {"keep_float": ("conv1",)}}, "keep_float is of one build"),
+        ({"request": {"module": torch.nn.Identity()}}, "A network in memory does not reach builds"),
     ],
 )
 def test_what_cannot_be_tried_is_refused_before_a_build(
@@ -186,10 +199,12 @@ def test_another_artifact_is_replaced_by_force_alone(
 def test_every_recipe_of_each_target_is_tried_and_int8_searched(tmp_path: Path) -> None:
     one = asked(tmp_path / "out", targets=("xnnpack", "coreml_pte"), recipes=(), workers=None)
     assert [attempt.cell.name for attempt in attempts(one)] == [
-        *("xnnpack-fp32", "xnnpack-int8", "xnnpack-int8_mixed", f"xnnpack-int8-{ASKED}"),
+        *("xnnpack-fp32", "xnnpack-int8", "xnnpack-int8_mixed"),
+        *(f"xnnpack-int8-{ASKED}", f"xnnpack-int8_mixed-{ASKED}"),
         *("coreml_pte-fp16", "coreml_pte-int8", f"coreml_pte-int8-{ASKED}"),
     ]
-    narrowed = replace(one, recipes=("fp16", "fp32"), agreements=())
+    narrowed = replace(one, recipes=("fp16", "fp32"))
     assert [attempt.cell.name for attempt in attempts(narrowed)] == [
-        *("xnnpack-fp32", "coreml_pte-fp16"),
+        *("xnnpack-fp32", f"xnnpack-int8-{ASKED}"),
+        *("coreml_pte-fp16", f"coreml_pte-int8-{ASKED}"),
     ]
