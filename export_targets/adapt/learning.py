@@ -91,12 +91,12 @@ class Lesson:
         return Score(agreeing, _divergence(self.known, actual).item())
 
 
-def begin(lesson: Lesson) -> State:
+def begin(lesson: Lesson, unlearned: Score) -> State:
     """Before the first step."""
     best = {name: value.detach().clone() for name, value in lesson.module.named_parameters()}
     zeros = {name: torch.zeros_like(value) for name, value in best.items()}
     tensors = _joined({"now": best, "best": best, **dict.fromkeys(MOMENTS, zeros)})
-    return State(0, 0, LEARNING_RATE, 0, lesson.score(), tensors)
+    return State(0, 0, LEARNING_RATE, 0, unlearned, tensors)
 
 
 def learn(

@@ -61,23 +61,23 @@ def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Rep
         expected, known = teacher(judged), teacher(held_out)
         before = _agreeing(expected, student(judged))
     lesson = Lesson(teacher, student, floating, module, learned, held_out, known, request.seed)
-    state = kept.read()
+    unlearned, state = lesson.score(), kept.read()
     if state:
         reporter.note(f"{kept.stopped.name}: goes on after {state.steps} steps")
-    state = state or begin(lesson)
     deadline = time.monotonic() + 60 * minutes
     with reporter.stage("Learning"):
-        state = learn(lesson, state, deadline, kept.write, reporter)
+        state = learn(lesson, state or begin(lesson, unlearned), deadline, kept.write, reporter)
     set_parameters(module, state.part("best"))
-    again = _student(plan, module, parts.learned, reporter)  # with ranges of the new weights
+    again = _student(plan, module, parts.learned, reporter)  # its ranges, palettes of new weights
     with reporter.stage("After"), torch.no_grad():
         after, in_fp32 = (_agreeing(expected, side(judged)) for side in (again, floating))
-    kept.end(dict(module.state_dict()) if state.best_steps else None, state.ended)
+        gained = replace(lesson, student=again).score().better(unlearned)
+    kept.end(dict(module.state_dict()) if gained else None, state.ended)
     report = AdaptReport(
         model=plan.spec.name,
         target=plan.target.name,
         recipe=plan.recipe.name,
-        checkpoint=str(place) if state.best_steps else None,
+        checkpoint=str(place) if gained else None,
         images=parts.source,
         learned_from=len(parts.learned),
         held_out=len(parts.held_out),
@@ -87,7 +87,7 @@ def adapt(request: BuildRequest, minutes: float, out: Path | None, reporter: Rep
         after=after,
         floating=in_fp32,
     )
-    return Adapted(report, () if state.best_steps else (_nothing(report),))
+    return Adapted(report, () if gained else (_nothing(report),))
 
 
 def _resolved(request: BuildRequest) -> Plan:

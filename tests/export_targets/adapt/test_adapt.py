@@ -11,7 +11,7 @@ from edge_models.catalog import model_spec
 from edge_models.checkpoint import load_reference
 from edge_models.photographs import photographs, views
 from export_targets.adapt import images as adapt_images
-from export_targets.adapt import learning
+from export_targets.adapt import learning, run
 from tests.conftest import EdgeformInProcess
 
 MODEL = "digits_cotnet_simple"
@@ -80,6 +80,22 @@ def test_where_nothing_is_gained_nothing_is_written(
     monkeypatch.setattr(learning, "LEARNING_RATE", 10.0)  # destroys every weight
     out = tmp_path / "weights.safetensors"
     ran = edgeform(*asked("--out", out))
+    assert ran.code == 1
+    assert "nothing was gained on 32 images that were held out" in ran.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_either_where_a_build_would_lose_what_was_learned(
+    edgeform: EdgeformInProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, made = run._student, list[learning.Logits]()
+
+    def of_new_weights_alone_worse(*given: object) -> learning.Logits:
+        made.append(real(*given))  # type: ignore[arg-type]
+        return made[0] if len(made) == 1 else lambda images: made[-1](images).flip(1)
+
+    monkeypatch.setattr(run, "_student", of_new_weights_alone_worse)
+    ran = edgeform(*asked("--out", tmp_path / "weights.safetensors"))
     assert ran.code == 1
     assert "nothing was gained on 32 images that were held out" in ran.err
     assert not list(tmp_path.iterdir())

@@ -46,7 +46,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def learned(one: Lesson, keep: Callable[[State], None] = lambda state: None) -> State:
     """Until it stops by itself."""
-    return learn(one, begin(one), FOR_EVER, keep, silent_reporter())
+    return learn(one, begin(one, one.score()), FOR_EVER, keep, silent_reporter())
 
 
 def test_it_learns_and_stops_by_itself() -> None:
@@ -91,13 +91,15 @@ def test_a_student_that_is_its_teacher_gains_nothing() -> None:
 
 def test_it_does_not_begin_past_its_time() -> None:
     one = lesson()
-    state = learn(one, begin(one), time.monotonic() - 1, lambda state: None, silent_reporter())
+    state = learn(
+        one, begin(one, one.score()), time.monotonic() - 1, lambda state: None, silent_reporter()
+    )
     assert state.steps == 0
 
 
 def test_another_command_does_not_go_on_from_it(tmp_path: Path) -> None:
     place, one = tmp_path / "weights.safetensors", lesson()
-    Kept(place, "as asked").write(begin(one))
+    Kept(place, "as asked").write(begin(one, one.score()))
     assert Kept(place, "otherwise").read() is None
     assert Kept(tmp_path / "other.safetensors", "as asked").read() is None
 
