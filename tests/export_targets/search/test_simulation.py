@@ -9,7 +9,7 @@ from torch import nn
 
 from edge_models.parity import IDENTICAL_DB, measure
 from export_targets.search.groups import groups, holds
-from export_targets.search.simulation import Simulation
+from export_targets.search.simulation import Simulation, rounded
 from tests.daily import daily
 from tests.export_targets.search.quantized import Graphs
 
@@ -44,6 +44,19 @@ def test_with_nothing_in_float_it_is_the_quantized_graph_to_the_bit(
         assert torch.equal(simulation.answer(x, every), made.program.module()(x))
     assert not none
     assert len(every) > 20
+
+
+@pytest.mark.parametrize(("zero_point", "low"), [(-7, -128), (0, -127), (-128, -128), (255, 0)])
+def test_numbers_are_rounded_as_torch_does(zero_point: int, low: int) -> None:
+    high = low + (255 if low != -127 else 254)
+    drawn = torch.randn(999, generator=torch.manual_seed(0))
+    for scale in (3.7e-6, 0.023, 0.5, 812.0):
+        middles = (torch.arange(-300, 300) + 0.5) * scale
+        numbers = torch.cat([middles, drawn * scale * 90])
+        expected = torch.fake_quantize_per_tensor_affine(numbers, scale, zero_point, low, high)
+        assert torch.equal(rounded(numbers, scale, zero_point, low, high), expected)
+        of_run_time = torch.tensor([scale]), torch.tensor([zero_point])
+        assert torch.equal(rounded(numbers, *of_run_time, low, high), expected)
 
 
 def test_dynamic_scales_are_of_each_input() -> None:
