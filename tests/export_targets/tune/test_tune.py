@@ -203,8 +203,12 @@ def test_every_recipe_of_each_target_is_tried_and_int8_searched(tmp_path: Path) 
         *(f"xnnpack-int8-{ASKED}", f"xnnpack-int8_mixed-{ASKED}"),
         *("coreml_pte-fp16", "coreml_pte-int8", f"coreml_pte-int8-{ASKED}"),
     ]
-    narrowed = replace(one, recipes=("fp16", "fp32"))
+    narrowed = replace(one, recipes=("fp16", "fp32"), agreements=())
     assert [attempt.cell.name for attempt in attempts(narrowed)] == [
+        *("xnnpack-fp32", "coreml_pte-fp16"),
+    ]
+    searched = replace(narrowed, agreements=one.agreements)
+    assert [attempt.cell.name for attempt in attempts(searched)] == [
         *("xnnpack-fp32", f"xnnpack-int8-{ASKED}"),
         *("coreml_pte-fp16", f"coreml_pte-int8-{ASKED}"),
     ]
