@@ -111,9 +111,11 @@ def calibrated(
     """A program quantized by the plan's recipe and rules, with the ranges of its images."""
     from quantize.pt2e import quantize
 
+    quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
+    if not plan.recipe.needs_calibration:  # weights are observed where the program runs
+        return quantize(program.module(), quantizer, program.example_inputs[0], lambda: None)
     inputs, count = _inputs(plan, calibration)
     with reporter.steps("Calibration", count) as advance:
-        quantizer = plan.target.quantizer(plan.recipe, plan.float_rules)
         return quantize(program.module(), quantizer, inputs, advance)
 
 

@@ -1,5 +1,6 @@
 """XNNPACK's partitioner, with what its library leaves out."""
 
+from itertools import chain
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from executorch.backends.xnnpack.partition.config.generic_node_configs import (
 )
 from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from torch.fx.passes.infra.partitioner import Partition
 
 
 class AlsoInt8:
@@ -42,6 +44,13 @@ class WholePartitioner(XnnpackPartitioner):  # type: ignore[misc]  # the library
         kept, takes = super().ops_to_not_decompose(ep)
         whole = all(takes(node) for node in ep.graph.nodes if node.target in kept)
         return kept, None if whole else takes
+
+    def generate_partitions(self, ep: torch.export.ExportedProgram) -> list[Partition]:
+        taken = set(chain.from_iterable(self.get_matched_nodes_from_configs(ep)))
+        calls = {node for node in ep.graph.nodes if node.op == "call_function"}
+        if calls <= taken:
+            return [Partition(id=0, nodes=[n for n in ep.graph.nodes if n in taken])]
+        return list(super().generate_partitions(ep))
 
 
 def partitioner() -> XnnpackPartitioner:

@@ -40,6 +40,7 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
         super().__init__()
         self.rules = rules
         self.of_activations = recipe.linear == "static"  # their products, as those of linears
+        self.of_maps = recipe.convolution == "static"
 
     def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
         of_paths = tuple(rule for rule in self.rules if rule.whole_path)
@@ -48,18 +49,20 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
             left = is_cat and (node.meta["val"].dim() != 4 or keeping(node, of_paths))
             if left or (node.target == aten.mean.dim and ruling(node, self.rules)):
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
-            if node.target == aten.pad.default and not keeping(node, self.rules):
+            if self.of_maps and node.target == aten.pad.default and not keeping(node, self.rules):
                 shared = SharedQuantizationSpec(node.args[0])
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {node.args[0]: shared}, shared, _annotated=True
                 )
-            if _is_sliced_weights(node) and not all(keeping(r, of_paths) for r in readers(node)):
+            if self.of_maps and _is_sliced_weights(node) and not all(keeping(r, of_paths) for r in readers(node)):
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {}, int8_config("static").output_activation, _annotated=True
                 )
             # other convolutions that share such a one's input in its own scale XNNPACK computes
             # wrongly: 7 dB
-            if is_last_product(node) and not keeping(node, of_paths):
+            if (is_last_product(node) and not keeping(node, of_paths)) or (
+                not self.of_maps and _is_dense(node) and not keeping(node, self.rules)
+            ):
                 dynamic = int8_config("dynamic")
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                     {node.args[0]: dynamic.input_activation, node.args[1]: dynamic.weight},
@@ -73,7 +76,7 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
         propagate_annotation(model)
         for node in model.graph.nodes:
             annotated = Q_ANNOTATION_KEY in node.meta
-            if annotated and node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
+            if self.of_maps and annotated and node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
                 shared = SharedQuantizationSpec((node.args[0], node))
                 node.meta[Q_ANNOTATION_KEY].output_qspec = shared
         return model
@@ -85,7 +88,7 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
     """
     result = MapQuantizer(recipe, rules)
     result.set_filter_function(lambda node: keeping(node, rules) is None and _is_of_maps(node))
-    if recipe.convolution is not None:
+    if recipe.convolution == "static":
         config = int8_config(recipe.convolution)
         result.set_operator_type(aten.conv2d.default, config)
         # inputs and output of a concatenation share one scale: XNNPACK copies, it does not rescale
@@ -126,6 +129,14 @@ def _is_of_maps(node: torch.fx.Node) -> bool:
         constant = isinstance(node.args[1], torch.fx.Node) and node.args[1].op == "get_attr"
         return constant and bool(node.meta["val"].dim() == 4)
     return True
+
+
+def _is_dense(node: torch.fx.Node) -> bool:
+    """Whether a node is a convolution of more than one channel each."""
+    if node.target != aten.conv2d.default:
+        return False
+    weight: Any = node.args[1]
+    return bool(weight.meta["val"].shape[1] > 1)
 
 
 def _is_sliced_weights(node: torch.fx.Node) -> bool:
