@@ -61,7 +61,10 @@ def in_numbers(
         logits = {"quantized": run_eager(quantized, inputs)}
     with reporter.stage("Errors of layers"):
         layers = layer_errors(floating.module(), quantized, inputs[: plan.golden_samples])
-    why = f"{plan.target.name}: INT8 is for {plan.target.int8_operators}"
+    operators = plan.target.int8_operators
+    if plan.recipe.convolution == "dynamic":
+        operators = "linears and, with dynamic ranges, convolutions that are not depthwise"
+    why = f"{plan.target.name}: INT8 is for {operators}"
     stayed_float = float_modules(quantized, chosen.float_rules, why)
     program = torch.export.export(quantized, (inputs[0],))
     return Represented(program, logits, stayed_float, layers, searched)

@@ -72,7 +72,6 @@ def quantize(
     quantized = convert_pt2e(prepared)
     drop_saturated_relu(quantized)
     separate_outputs(quantized)
-    separate_dynamic_inputs(quantized)
     fit_biases(quantized)
     return quantized
 
@@ -92,34 +91,6 @@ def separate_outputs(quantized: fx.GraphModule) -> None:
             with quantized.graph.inserting_after(node):
                 separate = quantized.graph.node_copy(node)
             output.replace_input_with(node, separate)
-    quantized.recompile()
-
-
-def separate_dynamic_inputs(quantized: fx.GraphModule) -> None:
-    """Quantize what products with ranges of their own at run time share once for each.
-
-    before: q -> dq -> a convolution of 1x1, and the same q -> another dq -> one of 3x3
-    after:  q -> dq -> a convolution of 1x1, and another q -> dq -> one of 3x3: the same numbers
-
-    XNNPACK gives the input of a convolution of 1x1 a range for each position, that of others one
-    for the image, and reads the first one's as the second's where both are one tensor: 7 dB.
-    """
-    for node in list(quantized.graph.nodes):
-        if node.target != _operators.dequantize_per_tensor.tensor:
-            continue
-        for user in list(node.users)[1:]:
-            with quantized.graph.inserting_before(user):
-                q = quantized.graph.node_copy(node.args[0])
-                separate = quantized.graph.node_copy(node)
-            separate.replace_input_with(node.args[0], q)
-            user.replace_input_with(node, separate)
-    for node in list(quantized.graph.nodes):
-        if node.target != _operators.quantize_per_tensor.tensor:
-            continue
-        for user in list(node.users)[1:]:
-            with quantized.graph.inserting_before(user):
-                q = quantized.graph.node_copy(node)
-            user.replace_input_with(node, q)
     quantized.recompile()
 
 

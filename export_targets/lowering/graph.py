@@ -70,15 +70,15 @@ def _shape(argument: object) -> tuple[int, ...]:
     return tuple(argument.meta["val"].shape)
 
 
+def is_pointwise(node: fx.Node) -> bool:
+    """Whether a node is a convolution of 1x1 without stride, padding and groups."""
+    plain = operator_name(node) == "conv2d" and len(node.args) <= 3  # else a stride or what follows
+    return plain and _shape(node.args[1])[2:] == (1, 1)
+
+
 def is_last_product(node: fx.Node) -> bool:
-    """Whether a node is a linear, or a convolution of 1x1 without stride and groups, whose result
-    leaves the program.
-    """
-    if operator_name(node) == "conv2d":
-        plain = len(node.args) <= 3  # else a stride, padding, dilation or groups
-        product = plain and _shape(node.args[1])[2:] == (1, 1)
-    else:
-        product = operator_name(node) == "linear"
+    """Whether a node is a linear, or a convolution as one, whose result leaves the program."""
+    product = is_pointwise(node) or operator_name(node) == "linear"
     return product and all(user.op == "output" for user in node.users)
 
 

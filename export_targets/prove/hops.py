@@ -14,8 +14,9 @@ from export_targets.target import target_named
 OWN_RUNNER = "own runner"  # the logits of the saved file on the target's own runner
 # Recipes that lose less than one whose gate fails, the nearest first.
 MORE_EXACT = {
-    "int8": ("int8_mixed", "fp16"),
-    "int8_mixed": ("fp32",),
+    "int8": ("int8_dynamic", "fp16"),
+    "int8_mixed": ("int8_dynamic",),
+    "int8_dynamic": ("fp32",),
     "int8_weight_only": ("fp16",),
     "palettized_6bit": ("int8_weight_only",),
     "palettized_4bit": ("palettized_mixed", "palettized_6bit"),

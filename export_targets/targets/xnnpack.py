@@ -124,7 +124,12 @@ TARGET = Target(
     default_recipe="int8",
     forms=forms,
     float_rules=float_rules,
-    gates={"fp32": FP32_GATES, "int8": INT8_GATES, "int8_mixed": INT8_GATES, "int8_dynamic": INT8_GATES},
+    gates={
+        "fp32": FP32_GATES,
+        "int8": INT8_GATES,
+        "int8_mixed": INT8_GATES,
+        "int8_dynamic": INT8_GATES,
+    },
     lowering="xnnpack",
     int8_operators="convolutions, linears, products of attention, and sums and concatenations of "
     "feature maps",

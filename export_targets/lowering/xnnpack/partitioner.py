@@ -47,16 +47,17 @@ class WholePartitioner(XnnpackPartitioner):  # type: ignore[misc]  # the library
 
     def generate_partitions(self, ep: torch.export.ExportedProgram) -> list[Partition]:
         taken = set(chain.from_iterable(self.get_matched_nodes_from_configs(ep)))
-        calls = {node for node in ep.graph.nodes if node.op == "call_function"}
-        if calls <= taken:
-            return [Partition(id=0, nodes=[n for n in ep.graph.nodes if n in taken])]
+        nodes = ep.graph.nodes
+        if all(node in taken for node in nodes if node.op == "call_function"):
+            return [Partition(id=0, nodes=[node for node in nodes if node in taken])]
         return list(super().generate_partitions(ep))
 
 
 def partitioner() -> XnnpackPartitioner:
     """XNNPACK's partitioner, which also takes INT8 pads, products of INT8 activations and
     copies, and asks for one decomposition of the program instead of three where it takes every
-    operator that it wants kept whole.
+    operator that it wants kept whole. A program that it takes whole is one partition; the library
+    joins pairs of them, in an order that leaves several where inputs have ranges of their own.
     """
     ours = {ConstantPadConfig: PadConfig, BMMConfig: ProductConfig, CatConfig: CopiesConfig}
     configs = [ours.get(config, config) for config in ALL_PARTITIONER_CONFIGS]

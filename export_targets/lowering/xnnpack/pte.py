@@ -14,7 +14,7 @@ from export_targets.lowering.delegates import RefusalLog, read_delegates
 from export_targets.lowering.idle_passes import idle_passes_left_out
 from export_targets.lowering.provenance import drop_provenance
 from export_targets.lowering.xnnpack.bounded_softmax import drop_bounded_maximum
-from export_targets.lowering.xnnpack.dynamic_layout import dynamic_inputs_laid_out
+from export_targets.lowering.xnnpack.dynamic_ranges import inputs_laid_out, separate_inputs
 from export_targets.lowering.xnnpack.partitioner import partitioner
 from export_targets.target import Lowered, Lowering
 
@@ -22,7 +22,9 @@ from export_targets.target import Lowered, Lowering
 def lower(program: torch.export.ExportedProgram, _: Lowering, path: Path) -> Lowered:
     """Lower to a ``.pte`` at ``path`` and say what XNNPACK took."""
     drop_provenance(program.graph_module)
-    with dynamic_inputs_laid_out(), idle_passes_left_out(), RefusalLog("executorch.backends.xnnpack.partition") as refusals:
+    separate_inputs(program.graph_module)
+    refused = RefusalLog("executorch.backends.xnnpack.partition")
+    with idle_passes_left_out(), inputs_laid_out(), refused as refusals:
         edge = to_edge_transform_and_lower(
             program,
             transform_passes=get_transform_passes([drop_bounded_maximum, drop_provenance]),

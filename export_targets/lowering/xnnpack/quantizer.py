@@ -33,53 +33,53 @@ class MapQuantizer(XNNPACKQuantizer):  # type: ignore[misc]  # the library has n
     """Leaves float what the quantizer's filter does not reach: the concatenation of tokens, the
     means that a rule names, concatenations and heads that are asked for by their path. Gives copies
     and pads the scale of what they copy, quantizes the weights of a local convolution before they
-    are sliced, and the products of attention where linears have static ranges.
+    are sliced, and the products of attention where linears have static ranges. Dynamic ranges are
+    for products alone: their results are float.
     """
 
     def __init__(self, recipe: Recipe, rules: tuple[FloatRule, ...]) -> None:
         super().__init__()
         self.rules = rules
-        self.of_activations = recipe.linear == "static"  # their products, as those of linears
-        self.of_maps = recipe.convolution == "static"
+        self.recipe = recipe
 
     def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
         of_paths = tuple(rule for rule in self.rules if rule.whole_path)
+        static = self.recipe.convolution == "static"
         for node in model.graph.nodes:
             is_cat = node.target == aten.cat.default
             left = is_cat and (node.meta["val"].dim() != 4 or keeping(node, of_paths))
             if left or (node.target == aten.mean.dim and ruling(node, self.rules)):
                 node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
-            if self.of_maps and node.target == aten.pad.default and not keeping(node, self.rules):
-                shared = SharedQuantizationSpec(node.args[0])
-                node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
-                    {node.args[0]: shared}, shared, _annotated=True
-                )
-            if self.of_maps and _is_sliced_weights(node) and not all(keeping(r, of_paths) for r in readers(node)):
-                node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
-                    {}, int8_config("static").output_activation, _annotated=True
-                )
-            # other convolutions that share such a one's input in its own scale XNNPACK computes
-            # wrongly: 7 dB
-            if (is_last_product(node) and not keeping(node, of_paths)) or (
-                not self.of_maps and _is_dense(node) and not keeping(node, self.rules)
+            if static:
+                self._annotate_carried(node, of_paths)
+            dense = self.recipe.convolution == "dynamic" and _is_dense(node)
+            if (dense and not keeping(node, self.rules)) or (
+                is_last_product(node) and not keeping(node, of_paths)
             ):
-                dynamic = int8_config("dynamic")
-                node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
-                    {node.args[0]: dynamic.input_activation, node.args[1]: dynamic.weight},
-                    None,
-                    _annotated=True,
-                )
+                _annotate_dynamic(node)
         self._annotate_for_quantization_config(model)
-        for node in model.graph.nodes if self.of_activations else ():
+        for node in model.graph.nodes if self.recipe.linear == "static" else ():
             if node.target == aten.bmm.default and not keeping(node, self.rules):
                 _annotate_product(node)
         propagate_annotation(model)
-        for node in model.graph.nodes:
+        for node in model.graph.nodes if static else ():
             annotated = Q_ANNOTATION_KEY in node.meta
-            if self.of_maps and annotated and node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
+            if annotated and node.target == aten.conv2d.default and lies_in(node, ColumnPairs):
                 shared = SharedQuantizationSpec((node.args[0], node))
                 node.meta[Q_ANNOTATION_KEY].output_qspec = shared
         return model
+
+    def _annotate_carried(self, node: torch.fx.Node, of_paths: tuple[FloatRule, ...]) -> None:
+        """What hands numbers on in the scale of what it reads, or in its own as weights."""
+        if node.target == aten.pad.default and not keeping(node, self.rules):
+            shared = SharedQuantizationSpec(node.args[0])
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                {node.args[0]: shared}, shared, _annotated=True
+            )
+        if _is_sliced_weights(node) and not all(keeping(r, of_paths) for r in readers(node)):
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                {}, int8_config("static").output_activation, _annotated=True
+            )
 
 
 def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
@@ -98,6 +98,23 @@ def quantizer(recipe: Recipe, rules: tuple[FloatRule, ...]) -> Quantizer:
     if recipe.linear is not None:
         result.set_operator_type(aten.linear.default, int8_config(recipe.linear))
     return result
+
+
+def _annotate_dynamic(node: torch.fx.Node) -> None:
+    """A convolution or linear whose input has a range of each image's own."""
+    dynamic = int8_config("dynamic")
+    operands: Any = node.args
+    node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+        {operands[0]: dynamic.input_activation, operands[1]: dynamic.weight}, None, _annotated=True
+    )
+
+
+def _is_dense(node: torch.fx.Node) -> bool:
+    """Whether a node is a convolution that is not depthwise: XNNPACK takes no dynamic one."""
+    if node.target != aten.conv2d.default:
+        return False
+    weight: Any = node.args[1]
+    return bool(weight.meta["val"].shape[1] > 1)
 
 
 def _annotate_product(node: torch.fx.Node) -> None:
@@ -129,14 +146,6 @@ def _is_of_maps(node: torch.fx.Node) -> bool:
         constant = isinstance(node.args[1], torch.fx.Node) and node.args[1].op == "get_attr"
         return constant and bool(node.meta["val"].dim() == 4)
     return True
-
-
-def _is_dense(node: torch.fx.Node) -> bool:
-    """Whether a node is a convolution of more than one channel each."""
-    if node.target != aten.conv2d.default:
-        return False
-    weight: Any = node.args[1]
-    return bool(weight.meta["val"].shape[1] > 1)
 
 
 def _is_sliced_weights(node: torch.fx.Node) -> bool:
