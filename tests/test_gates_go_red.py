@@ -141,7 +141,7 @@ def test_what_the_precision_costs_names_a_recipe_that_loses_less() -> None:
         logits[program] = logits[program].roll(1, -1)
     problems = judged(made_up_manifest(recipe="int8"), logits)[1]
     assert len(problems) == 2
-    assert all(problem.endswith("try --recipe int8_mixed") for problem in problems)
+    assert all(problem.endswith("try --recipe int8_dynamic") for problem in problems)
 
 
 def test_some_gate_asks_for_agreement() -> None:

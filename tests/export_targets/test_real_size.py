@@ -34,7 +34,7 @@ CASES = [
         *("xnnpack", model, recipe), marks=() if (model, recipe) == ALWAYS else pytest.mark.full
     )
     for model in MODELS
-    for recipe in ("fp32", "int8", "int8_mixed")
+    for recipe in ("fp32", "int8", "int8_mixed", "int8_dynamic")
 ]
 CASES += [pytest.param("vulkan", *case, marks=pytest.mark.full) for case in VULKAN]
 CASES += [pytest.param("coreml", *case, marks=pytest.mark.full) for case in OFFICIAL]

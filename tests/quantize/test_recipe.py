@@ -10,7 +10,7 @@ from quantize.recipes import fp32, int8
 
 
 def test_every_recipe_is_found_by_its_name_and_says_what_it_is() -> None:
-    assert {"fp32", "int8", "int8_mixed"} <= all_recipes().keys()
+    assert {"fp32", "int8", "int8_mixed", "int8_dynamic"} <= all_recipes().keys()
     for name, recipe in all_recipes().items():
         assert recipe_named(name) is recipe
         assert recipe.name == name
@@ -59,6 +59,7 @@ def test_static_ranges_need_calibration(
         ("fp32", False, False),
         ("int8", True, True),
         ("int8_mixed", True, True),
+        ("int8_dynamic", False, False),
         ("int8_weight_only", False, False),
         ("palettized_4bit", False, True),
         ("palettized_mixed", True, True),

@@ -199,8 +199,8 @@ def test_another_artifact_is_replaced_by_force_alone(
 def test_every_recipe_of_each_target_is_tried_and_int8_searched(tmp_path: Path) -> None:
     one = asked(tmp_path / "out", targets=("xnnpack", "coreml_pte"), recipes=(), workers=None)
     assert [attempt.cell.name for attempt in attempts(one)] == [
-        *("xnnpack-fp32", "xnnpack-int8", "xnnpack-int8_mixed"),
-        *(f"xnnpack-int8-{ASKED}", f"xnnpack-int8_mixed-{ASKED}"),
+        *("xnnpack-fp32", "xnnpack-int8", "xnnpack-int8_dynamic", "xnnpack-int8_mixed"),
+        *(f"xnnpack-{recipe}-{ASKED}" for recipe in ("int8", "int8_dynamic", "int8_mixed")),
         *("coreml_pte-fp16", "coreml_pte-int8", f"coreml_pte-int8-{ASKED}"),
     ]
     narrowed = replace(one, recipes=("fp16", "fp32"), agreements=())

@@ -1,0 +1,142 @@
+"""Convolutions whose inputs have ranges of each image's own, on XNNPACK's runtime."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, fx, nn
+
+from edge_models.errors import RunnerError
+from edge_models.parity import measure
+from edge_models.reference.heads import run_eager
+from edge_models.spec import InputSpec
+from export_targets.lowering.graph import in_int8, operator_name
+from export_targets.lowering.xnnpack import lower, pte, quantizer
+from export_targets.lowering.xnnpack.partitioner import WholePartitioner
+from export_targets.runners import host
+from export_targets.target import Lowered, Lowering
+from quantize.pt2e import quantize
+from quantize.recipe import recipe_named
+
+DYNAMIC = recipe_named("int8_dynamic")
+LEAST_DB = 25.0  # of the file; measured 30 to 43 dB, with a fault below 4 to 10 dB
+
+
+class Shared(nn.Module):
+    """Two convolutions of one map, as a CoT layer's key and value."""
+
+    def __init__(self, first: nn.Conv2d, second: nn.Conv2d) -> None:
+        super().__init__()
+        self.stem, self.first, self.second = nn.Conv2d(3, 8, 1), first, second
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.stem(x))
+        return torch.relu(self.first(x)) + self.second(x)
+
+
+class Attended(nn.Module):
+    """A CoT layer in small: key, value, weights of both, their product, and a shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.key = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3, padding=1, groups=2)
+        self.value, self.weights, self.last = (nn.Conv2d(n, 8, 1) for n in (8, 16, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.stem(x))
+        for _ in range(2):
+            key = torch.relu(self.key(x))
+            weights = torch.sigmoid(self.weights(torch.cat([x, key], dim=1)))
+            x = torch.relu(self.last(self.value(x) * weights + key) + x)
+        return x.mean((2, 3), keepdim=True)
+
+
+class Turned(nn.Module):
+    """A convolution after a linear, which has its channels first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.last = nn.Linear(8, 16), nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.linear(x)) * 2.0
+
+
+PAIRS = {
+    "3x3 and 1x1": (nn.Conv2d(8, 12, 3, padding=1), nn.Conv2d(8, 12, 1)),
+    "grouped and not": (nn.Conv2d(8, 12, 1, groups=4), nn.Conv2d(8, 12, 1)),
+    "both 1x1": (nn.Conv2d(8, 12, 1), nn.Conv2d(8, 12, 1)),
+}
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.randn(8, 1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def quantized(module: nn.Module, images: Tensor) -> fx.GraphModule:
+    graph = torch.export.export(module.eval(), (images[0],)).module()
+    assert isinstance(graph, fx.GraphModule)
+    return quantize(graph, quantizer(DYNAMIC, ()), images[:1], lambda: None)
+
+
+def lowered(graph: fx.GraphModule, images: Tensor, path: Path) -> Lowered:
+    program = torch.export.export(graph, (images[0],))
+    return lower(program, Lowering(DYNAMIC, InputSpec(size=(8, 8)), {}, (), {}), path)
+
+
+def file_db(module: nn.Module, images: Tensor, path: Path) -> float:
+    """How near a network's file comes to it."""
+    made = lowered(quantized(module, images), images, path).delegation
+    assert (made.delegates, made.undelegated) == (1, {})
+    return measure(run_eager(module, images), host.run(path, images, lambda: None)).sqnr_db
+
+
+@contextmanager
+def as_the_library_does() -> Iterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_convolutions_of_one_map(pair: str, images: Tensor, tmp_path: Path) -> None:
+    assert file_db(Shared(*PAIRS[pair]), images, tmp_path / "model.pte") > LEAST_DB
+
+
+@pytest.mark.parametrize("module", [Attended, Turned])
+def test_networks(module: type[nn.Module], images: Tensor, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    assert file_db(module(), images, tmp_path / "model.pte") > LEAST_DB
+
+
+@pytest.mark.parametrize("pair", ["3x3 and 1x1", "grouped and not"])
+def test_one_tensor_for_both_kinds_is_wrong(
+    pair: str, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pte, "separate_inputs", lambda _: None)
+    assert file_db(Shared(*PAIRS[pair]), images, tmp_path / "model.pte") < LEAST_DB
+
+
+def test_the_librarys_layout_does_not_run(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pte, "inputs_laid_out", as_the_library_does)
+    torch.manual_seed(0)
+    with pytest.raises(RunnerError, match="failed with error"):
+        file_db(Turned(), images, tmp_path / "model.pte")
+
+
+def test_the_librarys_partitions_are_several(
+    images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(WholePartitioner, "generate_partitions")
+    torch.manual_seed(0)
+    made = lowered(quantized(Attended(), images), images, tmp_path / "model.pte").delegation
+    assert made.delegates != 1
+
+
+def test_a_depthwise_convolution_stays_float(images: Tensor) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3, padding=1, groups=8))
+    nodes = quantized(module, images).graph.nodes
+    assert [in_int8(n) for n in nodes if operator_name(n) == "conv2d"] == [True, False]
