@@ -32,7 +32,11 @@ RECOGNIZED = {
     "DeiT": {"local": "CoTLayer", "blocks.0": "Block", "blocks.1": "Block"},
 }
 EVERY_DAY = [("U-Net", "xnnpack", "fp32")]
-PAIRS = [("xnnpack", "fp32"), ("xnnpack", "int8"), ("vulkan", "fp16"), ("coreml", "fp16")]
+PAIRS = [
+    *(("xnnpack", recipe) for recipe in ("fp32", "int8", "int8_dynamic")),
+    ("vulkan", "fp16"),
+    ("coreml", "fp16"),
+]
 FULL = [
     pytest.param(name, *pair, marks=pytest.mark.full)
     for name in NETWORKS
