@@ -25,7 +25,7 @@ def separate_inputs(graph_module: fx.GraphModule) -> None:
     after:  q -> dq -> a convolution of 1x1, and another q -> dq -> one of 3x3
 
     XNNPACK finds a range for each position where a convolution of 1x1 reads, one for the image
-    where another does, and what shares a tensor with the former reads its ranges as its own: 7 dB.
+    where another does, and what shares a tensor with the former reads its ranges as its own.
     """
     for quantize in graph_module.graph.find_nodes(op="call_function", target=QUANTIZE):
         kinds = defaultdict(list)
@@ -76,7 +76,7 @@ def _before_quantization(lay_out: Any) -> Any:
             lay_out(self, graph_module, source, reader)
             return
         quantize: Any = source.args[0]
-        value, (scale, *_) = quantize.args[0], quantize.args[1:]
+        value, scale = quantize.args[:2]
         lay_out(self, graph_module, value, quantize)
         # XNNPACK's library quantizes a copy that nothing else reads before it is copied
         scale.args[0].replace_input_with(value, quantize.args[0])
