@@ -24,7 +24,7 @@ from export_targets.goal import Goal, goal_of
 from export_targets.preprocessing import input_size, preprocessing
 from export_targets.progress import Reporter
 from export_targets.request import FORMS, BuildRequest
-from export_targets.target import GOLDEN_SAMPLES, Lowering, Target, target_named
+from export_targets.target import GOLDEN_SAMPLES, Lowering, Target, recipes_of, target_named
 from quantize.calibration import SYNTHETIC, Images, ImageSets, Wanted, image_sets
 from quantize.recipe import Recipe, recipe_named
 
@@ -171,9 +171,12 @@ def resolve(request: BuildRequest) -> Plan:
     if request.heads == "both" and not spec.two_heads:
         raise InputError(f"The model {spec.name} has one head.", "Leave --heads both away.")
     if recipe.needs_calibration and request.calibration is None and not spec.digits:
+        without = map(recipe_named, recipes_of(target))
+        names = [one.name for one in without if one.quantized and not one.needs_calibration]
+        remedy = f"Give --calibration DIR, or say --calibration {SYNTHETIC}."
         raise InputError(
             f"The recipe {recipe.name} needs images for calibration.",
-            f"Give --calibration DIR, or say --calibration {SYNTHETIC}.",
+            f"{remedy} --recipe {names[0]} needs none." if names else remedy,
         )
     goal = goal_of(request, spec, recipe)
     name = artifact_name(spec.name, target.name, recipe.name, size, request.batch, request.form)

@@ -84,7 +84,7 @@ BAD: dict[str, tuple[tuple[str, ...], str, list[str]]] = {
     "no calibration": (
         ("build", "cotnet50_simple", "--target", "xnnpack", "--recipe", "int8"),
         "int8",
-        ["--calibration DIR", "synthetic"],
+        ["--calibration DIR", "synthetic", "int8_dynamic needs none"],
     ),
     "batch": ((*BUILD, "--batch", "0"), "'--batch'", ["--help"]),
     "samples": ((*BUILD, "--calibration-samples", "0"), "'--calibration-samples'", ["--help"]),
