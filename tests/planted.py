@@ -32,14 +32,14 @@ ENDS = {"edge": "edge", "quantize": "quantized", "lower": "file"}  # a hop's sec
 WHOLE = Delegation(delegates=1, delegated_ops=1, undelegated={}, fallen=())
 MODELS = ("digits_cotnet_simple", "digits_cotnet", "digits_conformer")
 PAIRS = (
-    *(("xnnpack", "fp32"), ("xnnpack", "int8"), ("vulkan", "fp16"), ("vulkan", "int8")),
-    *(("coreml", "fp16"), ("coreml", "int8")),
+    *(("xnnpack", recipe) for recipe in ("fp32", "int8", "int8_dynamic")),
+    *((target, recipe) for target in ("vulkan", "coreml") for recipe in ("fp16", "int8")),
 )
 CELLS = tuple((model, *pair) for pair in PAIRS for model in MODELS)
 PTE = tuple(("digits_cotnet_simple", "coreml_pte", recipe) for recipe in ("fp16", "int8"))
-INT8_TARGETS = ("xnnpack", "vulkan", "coreml")
-_COTNETS = {("digits_cotnet", target, "int8") for target in INT8_TARGETS}
-_CONFORMERS = {("digits_conformer", target, "int8") for target in INT8_TARGETS}
+INT8 = tuple(pair for pair in PAIRS if pair[1].startswith("int8"))
+_COTNETS = {("digits_cotnet", *pair) for pair in INT8}
+_CONFORMERS = {("digits_conformer", *pair) for pair in INT8}
 _CORE_ML = ("digits_conformer", "coreml", "int8")
 # Faults that the gate of a build does not see: what they change is less than INT8 may lose.
 UNSEEN = {
