@@ -98,8 +98,8 @@ class Turns:
         """The answers until the process ends."""
         assert self.child.stdout is not None
         timer = threading.Timer(SECONDS, self.child.kill)
-        timer.start()
         try:
+            timer.start()  # a Ctrl-C as it starts must not leave it: the program would wait for it
             while line := self.child.stdout.readline(LARGEST_ANSWER):
                 if line.startswith(b'{"answer"'):
                     yield json.loads(line)["answer"]

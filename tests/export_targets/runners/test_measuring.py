@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -54,6 +55,24 @@ def reaches(pid: int, wanted: str) -> bool:
     while state(pid) != wanted and time.monotonic() < end:
         time.sleep(0.01)
     return state(pid) == wanted
+
+
+def test_ctrl_c_as_a_turn_begins_leaves_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Timer.start
+
+    def interrupted(self: threading.Timer) -> None:
+        start(self)
+        raise KeyboardInterrupt
+
+    with echo() as child:
+        monkeypatch.setattr(threading.Timer, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            child.turn(1)
+        monkeypatch.undo()
+    timers = [found for found in threading.enumerate() if isinstance(found, threading.Timer)]
+    for timer in timers:
+        timer.join(5)
+        assert not timer.is_alive()
 
 
 def test_answers_come_in_turns_and_chatter_is_passed_over() -> None:
