@@ -1,24 +1,22 @@
 """Convolutions whose inputs have ranges of each image's own, on XNNPACK's runtime."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from edge_models.errors import RunnerError
 from edge_models.parity import measure
 from edge_models.reference.heads import run_eager
 from edge_models.spec import InputSpec
 from export_targets.lowering.graph import in_int8, operator_name
-from export_targets.lowering.xnnpack import lower, pte, quantizer
+from export_targets.lowering.xnnpack import lower, pte
 from export_targets.lowering.xnnpack.partitioner import WholePartitioner
-from export_targets.runners import host
-from export_targets.target import Lowered, Lowering
-from quantize.pt2e import quantize
+from export_targets.target import Lowering
 from quantize.recipe import recipe_named
+from tests.export_targets.targets.test_xnnpack_products import on_the_runtime, quantized
 
 Options = dict[str, int]
 DYNAMIC = recipe_named("int8_dynamic")
@@ -79,37 +77,20 @@ def images() -> Tensor:
     return torch.randn(8, 1, 3, 8, 8)
 
 
-def quantized(module: nn.Module, images: Tensor) -> fx.GraphModule:
-    graph = torch.export.export(module.eval(), (images[0],)).module()
-    assert isinstance(graph, fx.GraphModule)
-    return quantize(graph, quantizer(DYNAMIC, ()), images[:1], lambda: None)
-
-
-def lowered(graph: fx.GraphModule, images: Tensor, path: Path) -> Lowered:
-    program = torch.export.export(graph, (images[0],))
-    return lower(program, Lowering(DYNAMIC, InputSpec(size=(8, 8)), {}, (), {}), path)
-
-
-def file_db(module: nn.Module, images: Tensor, path: Path) -> float:
-    """How near a network's file comes to it."""
-    made = lowered(quantized(module, images), images, path).delegation
-    assert (made.delegates, made.undelegated) == (1, {})
-    return measure(run_eager(module, images), host.run(path, images, lambda: None)).sqnr_db
-
-
-@contextmanager
-def as_the_library_does() -> Iterator[None]:
-    yield
+def file_db(module: nn.Module, images: Tensor, folder: Path) -> float:
+    """How near a network's file, one delegate, comes to it."""
+    found = on_the_runtime(quantized(module, images, DYNAMIC), images, folder)
+    return measure(run_eager(module, images), found).sqnr_db
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_convolutions_of_one_map(pair: str, images: Tensor, tmp_path: Path) -> None:
-    assert file_db(Shared(*PAIRS[pair]), images, tmp_path / "model.pte") > LEAST_DB
+    assert file_db(Shared(*PAIRS[pair]), images, tmp_path) > LEAST_DB
 
 
 @pytest.mark.parametrize("module", [Attended, Turned])
 def test_networks(module: type[nn.Module], images: Tensor, tmp_path: Path) -> None:
-    assert file_db(module(), images, tmp_path / "model.pte") > LEAST_DB
+    assert file_db(module(), images, tmp_path) > LEAST_DB
 
 
 @pytest.mark.parametrize("pair", ["3x3 and 1x1", "grouped and not"])
@@ -117,26 +98,27 @@ def test_one_tensor_for_both_kinds_is_wrong(
     pair: str, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pte, "separate_inputs", lambda _: None)
-    assert file_db(Shared(*PAIRS[pair]), images, tmp_path / "model.pte") < LEAST_DB
+    assert file_db(Shared(*PAIRS[pair]), images, tmp_path) < LEAST_DB
 
 
 def test_the_librarys_layout_does_not_run(
     images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pte, "inputs_laid_out", as_the_library_does)
+    monkeypatch.setattr(pte, "inputs_laid_out", nullcontext)
     with pytest.raises(RunnerError, match="failed with error"):
-        file_db(Turned(), images, tmp_path / "model.pte")
+        file_db(Turned(), images, tmp_path)
 
 
 def test_the_librarys_partitions_are_several(
     images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(WholePartitioner, "generate_partitions")
-    made = lowered(quantized(Attended(), images), images, tmp_path / "model.pte").delegation
-    assert made.delegates != 1
+    program = torch.export.export(quantized(Attended(), images, DYNAMIC), (images[0],))
+    lowering = Lowering(DYNAMIC, InputSpec(size=(8, 8)), {}, (), {})
+    assert lower(program, lowering, tmp_path / "model.pte").delegation.delegates != 1
 
 
 def test_a_depthwise_convolution_stays_float(images: Tensor) -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3, padding=1, groups=8))
-    nodes = quantized(module, images).graph.nodes
+    nodes = quantized(module, images, DYNAMIC).graph.nodes
     assert [in_int8(n) for n in nodes if operator_name(n) == "conv2d"] == [True, False]
