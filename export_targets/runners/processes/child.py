@@ -74,8 +74,8 @@ def _watch(
     ) as child:
         assert child.stdout is not None
         timer = threading.Timer(limit, end)
-        timer.start()
         try:
+            timer.start()  # a Ctrl-C as it starts must not leave it: the program would wait for it
             for line in child.stdout:
                 if line.rstrip("\n") == STEP:
                     advance()

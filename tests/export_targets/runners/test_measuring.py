@@ -13,6 +13,7 @@ import pytest
 
 from edge_models.errors import RunnerError
 from export_targets.runners.processes import measuring as turns
+from export_targets.runners.processes.child import run_command
 from export_targets.runners.processes.measuring import Turns
 from export_targets.runners.processes.phases import timing_image
 
@@ -27,6 +28,7 @@ for line in sys.stdin:
     answer([int(line)] * int(line))
 answer("end")
 """
+SLEEP = "import time; time.sleep(60)"
 # a parent that says its child's number and waits
 PARENT = """
 import sys, time
@@ -57,22 +59,38 @@ def reaches(pid: int, wanted: str) -> bool:
     return state(pid) == wanted
 
 
-def test_ctrl_c_as_a_turn_begins_leaves_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupt_timers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on Ctrl-C comes as a timer starts."""
     start = threading.Timer.start
 
     def interrupted(self: threading.Timer) -> None:
         start(self)
         raise KeyboardInterrupt
 
-    with echo() as child:
-        monkeypatch.setattr(threading.Timer, "start", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            child.turn(1)
-        monkeypatch.undo()
+    monkeypatch.setattr(threading.Timer, "start", interrupted)
+
+
+def assert_no_timer_is_left() -> None:
     timers = [found for found in threading.enumerate() if isinstance(found, threading.Timer)]
     for timer in timers:
         timer.join(5)
         assert not timer.is_alive()
+
+
+def test_ctrl_c_as_a_turn_begins_leaves_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with echo() as child:
+        interrupt_timers(monkeypatch)
+        with pytest.raises(KeyboardInterrupt):
+            child.turn(1)
+        monkeypatch.undo()
+    assert_no_timer_is_left()
+
+
+def test_ctrl_c_as_a_file_begins_to_run_leaves_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_timers(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run_command([sys.executable, "-c", SLEEP], "sleep", Path("model"), 30, lambda: None)
+    assert_no_timer_is_left()
 
 
 def test_answers_come_in_turns_and_chatter_is_passed_over() -> None:
