@@ -16,7 +16,7 @@ from export_targets.prove.labelled import Classes, described, labelled_images
 from export_targets.prove.verify import images_below, read_evenly
 from quantize.calibration import HELD_OUT, Images
 
-MOST_IMAGES, FEWEST_IMAGES = 1024, 32
+MOST_IMAGES, FEWEST_IMAGES = 2048, 32
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from export_targets.search.lost import lost
 from export_targets.search.sensitivity import Costs
 from export_targets.search.simulation import Simulation
 
-MOST_TRIALS = 32
+MOST_PASSES = 16  # over the images, after which modules are pruned no further
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Search:
         floating = simulation.left_out(lambda _: True)
         self.expected = torch.stack([simulation.answer(sample, floating) for sample in inputs])
         self.macs = sum(simulation.macs.values())
-        self.trials = 0
+        self.times_lost, self.run_images = [0] * len(inputs), 0
 
     def run(self, found: Costs) -> Trial:
         """The modules that give most for their cost, as many as it takes; then without those that
@@ -92,7 +92,7 @@ class Search:
         such parts.
         """
         waiting = sorted(best.modules, key=self.cost, reverse=True)
-        while waiting and self.trials < MOST_TRIALS:
+        while waiting and self.run_images < MOST_PASSES * len(self.inputs):
             path = waiting.pop(0)
             rest = tuple(module for module in best.modules if module != path)
             without = self.trial(rest)
@@ -107,17 +107,21 @@ class Search:
         return best
 
     def trial(self, modules: Sequence[str]) -> Trial:
-        """Run until too many images are lost; without modules in float, all of them."""
+        """Run until too many images are lost, first those that were lost most often; without
+        modules in float, all of them.
+        """
         left_out = self.simulation.left_out(partial(holds, modules))
         missing = samples = 0
-        for index, sample in enumerate(self.inputs):
-            answer, one = self.simulation.answer(sample, left_out)[None], slice(index, index + 1)
+        order = sorted(range(len(self.inputs)), key=lambda index: -self.times_lost[index])
+        for index in order:
+            answer, one = self.simulation.answer(self.inputs[index], left_out)[None], [index]
             classes = None if self.classes is None else self.classes[one]
-            samples += self.batch
-            missing += int(lost(self.expected[one], answer, self.batch, classes).sum())
+            losses = int(lost(self.expected[one], answer, self.batch, classes).sum())
+            self.times_lost[index] += losses
+            missing, samples = missing + losses, samples + self.batch
             if missing > self.allowed and modules:
                 break
-        self.trials += 1
+        self.run_images += samples // self.batch
         held = sum(self.simulation.macs_in(lambda module: not holds(modules, module)))
         reached = missing <= self.allowed and held > 0
         tried = Trial(tuple(modules), reached, samples - missing, samples, held / self.macs)

@@ -94,7 +94,7 @@ def test_images_that_are_calibrated_on_are_left_out(tmp_path: Path) -> None:
     seen = {crop.numpy().tobytes() for crop in calibration.crops}
     for part in (halves.searched, halves.judged):
         assert not seen & {sample.numpy().tobytes() for sample in part.pixels}
-    assert halves.searched.images + halves.judged.images < 1024
+    assert halves.searched.images + halves.judged.images < 1100  # of 1,347
     few = replace(plan, request=replace(asked, images=tmp_path / "0"))
     for path in sorted((tmp_path / "0").iterdir())[20:]:
         path.unlink()

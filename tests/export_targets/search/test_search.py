@@ -68,6 +68,15 @@ def test_a_module_costs_what_its_operators_take_longer_in_float() -> None:
     assert found == {"conv2d": 3 * macs, "bmm": macs}
 
 
+def test_images_that_were_lost_are_tried_first() -> None:
+    """So that modules that do not help are told by no more images than may be lost."""
+    search = Search(simulation_of(OneDestroyed()), INPUTS, 0.85, lambda _: None)
+    plain, helpless, found = (search.trial(modules) for modules in ((), ("head",), ("bad",)))
+    assert plain.samples == found.samples == len(INPUTS)
+    assert plain.samples - plain.kept > search.allowed > 0
+    assert (helpless.samples, helpless.kept) == (search.allowed + 1, 0)
+
+
 def test_a_sound_network_keeps_nothing_in_float() -> None:
     network = OneDestroyed()
     with torch.no_grad():

@@ -14,7 +14,7 @@ from tests.daily import daily
 from tests.export_targets.search.quantized import Graphs
 
 MODELS = {
-    "digits_cotnet_simple": ("stages.0.0", "stages.1.0.conv2.key", "conv1"),
+    "digits_cotnet_simple": ("stages.1.0", "stages.1.0.conv2.key", "conv1"),
     "digits_cotnet": ("blocks.1.conv3", "fc"),
     "digits_conformer": ("blocks.0.trans_block", "blocks.1.fusion_block", "stem", "conv_head"),
 }
@@ -82,7 +82,9 @@ def test_a_module_in_float_is_what_quantizing_without_it_gives(model: str, path:
     assert not torch.equal(without, simulation.answer(x, frozenset()))
 
 
-@pytest.mark.parametrize("model", daily(MODELS, ["digits_conformer"]))
+@pytest.mark.parametrize(
+    "model", daily(["digits_cotnet", "digits_conformer"], ["digits_conformer"])
+)
 def test_all_modules_in_float_leave_nothing_in_int8_around_them(model: str) -> None:
     made = graphs(model)
     simulation, x = made.simulation, made.inputs[0]
@@ -92,9 +94,20 @@ def test_all_modules_in_float_leave_nothing_in_int8_around_them(model: str) -> N
         assert torch.equal(answer, made.quantized(modules)(x))
 
 
-def test_a_scale_that_a_concatenation_shares_stays_as_it_was_calibrated() -> None:
-    """A build without the CoT layer calibrates what it reads anew: close, not the same."""
-    made, path = graphs("digits_cotnet"), "blocks.0.conv2"
+@pytest.mark.parametrize(
+    ("model", "path"),
+    daily(
+        [("digits_cotnet", "blocks.0.conv2"), ("digits_cotnet_simple", "stages.0.0")],
+        [("digits_cotnet", "blocks.0.conv2")],
+    ),
+)
+def test_a_scale_that_a_concatenation_shares_stays_as_it_was_calibrated(
+    model: str, path: str
+) -> None:
+    """A build without the layers that are joined calibrates what they read anew: close, not the
+    same.
+    """
+    made = graphs(model)
     simulation = made.simulation
     left_out = simulation.left_out(partial(holds, [path]))
     without = torch.cat([simulation.answer(x, left_out) for x in made.inputs])
