@@ -16,7 +16,7 @@ VIEWS_SEED = 1  # views that parity is not judged on
 BRANCH_GAIN = 0.25  # of residual branches in trained networks, about
 # How near logits come to one deviation: with 0 few classes are ever first, with 1 the first two of
 # 1,000 are nearer to each other than a trained head's (docs/recipes.md counts the classes).
-HEAD_POWER = 0.25
+HEAD_POWER = 0.3
 BRANCH_ENDS = ("bn3", "attn.proj", "mlp.fc2")  # the last layers of residual branches
 MOST_KEPT = 2  # models, in the process
 HEADS = ("fc", "conv_cls_head", "trans_cls_head")
