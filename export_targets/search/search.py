@@ -107,8 +107,8 @@ class Search:
         return best
 
     def trial(self, modules: Sequence[str]) -> Trial:
-        """Run until too many images are lost, first those that were lost most often; without
-        modules in float, all of them.
+        """Run until too many images are lost, first those that were lost most often; the first
+        trial runs all of them.
         """
         left_out = self.simulation.left_out(partial(holds, modules))
         missing = samples = 0
@@ -119,7 +119,7 @@ class Search:
             losses = int(lost(self.expected[one], answer, self.batch, classes).sum())
             self.times_lost[index] += losses
             missing, samples = missing + losses, samples + self.batch
-            if missing > self.allowed and modules:
+            if missing > self.allowed and self.run_images:
                 break
         self.run_images += samples // self.batch
         held = sum(self.simulation.macs_in(lambda module: not holds(modules, module)))
