@@ -149,7 +149,7 @@ def _problem(plan: Plan, goal: Goal, found: AgreementSection, trial: Trial, loss
     """What was found in place of the goal, and what to try."""
     missed = "" if trial.reached else "; the search did not reach it"
     floating = f"{len(found.modules)} modules in float, {found.int8_share:.1%} in INT8"
-    stricter = trial.reached and goal.kept < 1
+    stricter = trial.reached and trial.kept < trial.samples  # else no search finds more
     more = stricter == (goal.kind == "agreement")
     remedies = [f"ask for {'more' if more else 'less'} than {goal.asked:g}"]
     if trial.reached and losses <= found.judged * (1 - goal.kept):

@@ -14,6 +14,8 @@ from export_targets.plan import choose_images, resolve
 from export_targets.progress import silent_reporter
 from export_targets.search.agreement import SENSITIVITY_SAMPLES
 from export_targets.search.images import to_agree_on
+from export_targets.search.search import Search, Trial
+from export_targets.search.sensitivity import Costs
 from tests.conftest import SMALL, Built, Copied, EdgeformInProcess
 from tests.digit_images import write_digits
 from tests.export_targets.search.conftest import Planted
@@ -49,16 +51,31 @@ def test_a_build_agrees_as_asked_on_images_that_its_search_did_not_see(
     assert all(row.alone is None and row.macs > 0 for row in kept.modules)
 
 
+@pytest.mark.parametrize(("fewer", "remedy"), [(0, "less"), (1, "more")])
 def test_a_wrong_file_does_not_agree(
-    planted: Planted, edgeform: EdgeformInProcess, tmp_path: Path
+    fewer: int,
+    remedy: str,
+    planted: Planted,
+    edgeform: EdgeformInProcess,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Where all images of the search agree, a search for more would find the same."""
     planted(swap_channels)
+    run = Search.run
+
+    def found(self: Search, costs: Costs) -> Trial:
+        trial = run(self, costs)
+        assert trial.kept == trial.samples
+        return replace(trial, kept=trial.kept - fewer)
+
+    monkeypatch.setattr(Search, "run", found)
     out = tmp_path / "out"
     options = ("--recipe", "int8", "--agreement", str(ASKED), "--out", str(out))
     ran = edgeform("build", SMALL, "--target", "xnnpack", *options)
     assert ran.code == 1
     assert "agreement: " in ran.err
-    assert "ask for more than 0.97, or give more images, or try --recipe int8_dynamic" in ran.err
+    assert f"ask for {remedy} than 0.97, or give more images, or try --recipe int8_dynamic" in ran.err
     assert not out.exists()
 
 

@@ -70,7 +70,7 @@ def test_a_wrong_file_loses_too_much(
     ran = edgeform("build", SMALL, "--target", "xnnpack", *options)
     assert ran.code == 1
     assert "top-1 drop: " in ran.err
-    assert f"ask for less than {ASKED}, or try --recipe int8_dynamic" in ran.err
+    assert f"ask for more than {ASKED}, or try --recipe int8_dynamic" in ran.err
     assert "FP32 top-1" in ran.out
     assert not out.exists()
 
