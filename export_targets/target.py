@@ -105,7 +105,8 @@ class Target:
     imports; ``options`` what else can be chosen: the values of each option by its name, the default
     first; ``excluded`` which of them (recipe, option, value) do not go together; ``int8_operators``
     says what INT8 is for here; ``float_costs`` what a multiply-accumulate takes longer in float, by
-    operator, in any unit.
+    operator, in any unit; ``float_bytes`` how many a weight takes that a recipe for INT8 leaves
+    float.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Target:
     int8_operators: str = ""
     samples: int = GOLDEN_SAMPLES
     float_costs: Mapping[str, float] = field(default_factory=dict)
+    float_bytes: int = 4
 
     @property
     def runners(self) -> tuple[str, ...]:

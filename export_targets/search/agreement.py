@@ -67,6 +67,7 @@ def search(
             reporter.note,
             half.classes,
             plan.target.float_costs,
+            plan.target.float_bytes,
         )
     if half.classes is not None:
         _check_labels(finding.expected, half.classes, finding.allowed, images.source, reporter)

@@ -22,6 +22,7 @@ MOST_PASSES = 16  # over the images, after which modules are pruned no further
 class Trial:
     """The network with some modules in float: of ``samples`` images so many are ``kept``.
     ``int8_share`` is of the multiply-accumulates; where it is nothing, nothing is ``reached``.
+    ``weight_bytes`` are of the layers that the recipe quantizes.
     """
 
     modules: tuple[str, ...]
@@ -29,6 +30,7 @@ class Trial:
     kept: int
     samples: int
     int8_share: float
+    weight_bytes: int
 
 
 def most_lost(samples: int, least: float) -> int:
@@ -42,7 +44,7 @@ def most_lost(samples: int, least: float) -> int:
 class Search:
     """``inputs``: (samples, B, 3, H, W); ``least``: the share of their images that is to be kept.
     With their ``classes`` (samples, B) only a right answer can be lost, else any. ``say`` is told
-    every trial. ``float_costs``: of the target, by operator.
+    every trial. ``float_costs`` by operator and ``float_bytes`` are the target's.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class Search:
         say: Callable[[str], None],
         classes: Tensor | None = None,
         float_costs: Mapping[str, float] = MappingProxyType({}),
+        float_bytes: int = 4,
     ) -> None:
         self.simulation, self.inputs, self.say = simulation, inputs, say
-        self.float_costs = float_costs
+        self.float_costs, self.float_bytes = float_costs, float_bytes
         self.classes, self.batch = classes, inputs.shape[1]
         self.allowed = most_lost(len(inputs) * self.batch, least)
         floating = simulation.left_out(lambda _: True)
@@ -124,7 +127,9 @@ class Search:
         self.run_images += samples // self.batch
         held = sum(self.simulation.macs_in(lambda module: not holds(modules, module)))
         reached = missing <= self.allowed and held > 0
-        tried = Trial(tuple(modules), reached, samples - missing, samples, held / self.macs)
+        size = self.simulation.weight_bytes(left_out, self.float_bytes)
+        share, kept = held / self.macs, samples - missing
+        tried = Trial(tuple(modules), reached, kept, samples, share, size)
         self.say(described(tried, "agree" if self.classes is None else "lose no right answer"))
         return tried
 
@@ -142,6 +147,6 @@ def described(trial: Trial, kept: str) -> str:
     wrong = ", too few" if trial.int8_share else ", but nothing is left in INT8"
     return (
         f"{len(trial.modules)} modules in float, {trial.int8_share:.1%} of the "
-        f"multiply-accumulates in INT8: {trial.kept} of {trial.samples} images {kept}"
-        + ("" if trial.reached else wrong)
+        f"multiply-accumulates in INT8, weights of {trial.weight_bytes / 1e6:.1f} MB: "
+        f"{trial.kept} of {trial.samples} images {kept}" + ("" if trial.reached else wrong)
     )

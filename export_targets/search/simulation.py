@@ -82,6 +82,13 @@ class Simulation:
         """Of each INT8 product in some modules: its multiply-accumulates."""
         return [self.macs[node] for node in self.products_in(chosen)]
 
+    def weight_bytes(self, left_out: LeftOut, of_float: int) -> int:
+        """Of the layers that the recipe quantizes, with so many bytes for a weight in float."""
+        return sum(
+            weight.numel() * (of_float if node in left_out else 1)
+            for node, weight in self.weights.items()
+        )
+
     def left_out(self, in_float: Modules) -> LeftOut:
         """The nodes that dequantize nothing where the INT8 layers of some modules are float."""
         floats = set[fx.Node]()

@@ -27,6 +27,7 @@ TARGET = Target(
     },
     lowering="coreml.package",
     int8_operators=INT8_OPERATORS,
+    float_bytes=2,
     packages=("coremltools", "executorch"),
     options={
         "input": ("image", "tensor"),

@@ -20,6 +20,7 @@ TARGET = Target(
     gates={"fp16": FP16_GATES, "int8": INT8_GATES},
     lowering="coreml.delegate",
     int8_operators=INT8_OPERATORS,
+    float_bytes=2,
     packages=("executorch", "coremltools"),
     options={"minimum-deployment": ("iOS17", "iOS18")},
 )

@@ -75,7 +75,9 @@ def test_a_wrong_file_does_not_agree(
     ran = edgeform("build", SMALL, "--target", "xnnpack", *options)
     assert ran.code == 1
     assert "agreement: " in ran.err
-    assert f"ask for {remedy} than 0.97, or give more images, or try --recipe int8_dynamic" in ran.err
+    assert (
+        f"ask for {remedy} than 0.97, or give more images, or try --recipe int8_dynamic" in ran.err
+    )
     assert not out.exists()
 
 

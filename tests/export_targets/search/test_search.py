@@ -68,6 +68,17 @@ def test_a_module_costs_what_its_operators_take_longer_in_float() -> None:
     assert found == {"conv2d": 3 * macs, "bmm": macs}
 
 
+def test_a_weight_in_float_takes_more_bytes() -> None:
+    simulation, said = simulation_of(OneDestroyed()), list[str]()
+    weights = sum(weight.numel() for weight in simulation.weights.values())
+    bad = OneDestroyed().bad.weight.numel()
+    for float_bytes in (2, 4):
+        search = Search(simulation, INPUTS[:1], 0.85, said.append, float_bytes=float_bytes)
+        assert search.trial(()).weight_bytes == weights
+        assert search.trial(("bad",)).weight_bytes == weights + (float_bytes - 1) * bad
+    assert f"weights of {weights / 1e6:.1f} MB" in said[0]
+
+
 def test_images_that_were_lost_are_tried_first() -> None:
     """So that modules that do not help are told by no more images than may be lost."""
     search = Search(simulation_of(OneDestroyed()), INPUTS, 0.85, lambda _: None)
