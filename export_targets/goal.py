@@ -74,6 +74,11 @@ def _check(goal: Goal, request: BuildRequest, spec: ModelSpec, recipe: Recipe) -
             f"The recipe {recipe.name} has no INT8 to leave modules out of.",
             f"{leave}, or say --recipe int8.",
         )
+    if request.form == "published":
+        raise InputError(
+            f"What stays float for {goal.option} is searched for in the edge form.",
+            f"Leave --form published or {OPTIONS[goal.kind]} away.",
+        )
     if spec.own and spec.own.kind == "tensors":
         raise InputError(f"{spec.name} gives tensors, not logits of classes.", f"{leave}.")
     if request.images is None and not spec.digits:

@@ -1,7 +1,8 @@
 """Faults planted in real builds, and which gate sees them.
 
 ``python -m tests.planted`` plants each fault in the programs of the builds for digits and prints
-what the gate of its hop says; with ``file`` in the saved files; of named targets alone.
+what the gate of its hop says; with ``file`` in the saved files, with ``real-size`` in the programs
+of models at 224; of named targets alone.
 """
 
 import copy
@@ -24,6 +25,7 @@ from export_targets.prove.hops import judge
 from export_targets.request import BuildRequest
 from export_targets.runner import runner_named
 from export_targets.target import Lowering, target_named
+from quantize.calibration import SYNTHETIC
 from quantize.recipe import recipe_named
 from tests.faults import FAULTS, Fault, NoPlaceError, fed, images_of, normalized
 
@@ -37,6 +39,19 @@ PAIRS = (
 )
 CELLS = tuple((model, *pair) for pair in PAIRS for model in MODELS)
 PTE = tuple(("digits_cotnet_simple", "coreml_pte", recipe) for recipe in ("fp16", "int8"))
+MODELS_AT_224 = ("cotnet50_simple", "cotnet50", "conformer_small_patch16")
+AT_224 = (  # random weights that hold the gates of their recipe
+    *(
+        (model, *pair)
+        for pair in (
+            *(("xnnpack", recipe) for recipe in ("fp32", "int8_dynamic")),
+            *((target, "fp16") for target in ("vulkan", "coreml")),
+        )
+        for model in MODELS_AT_224
+    ),
+    *((model, "vulkan", "int8") for model in ("cotnet50_simple", "conformer_small_patch16")),
+    ("conformer_small_patch16", "coreml", "int8"),
+)
 INT8 = tuple(pair for pair in PAIRS if pair[1].startswith("int8"))
 _COTNETS = {("digits_cotnet", *pair) for pair in INT8}
 _CONFORMERS = {("digits_conformer", *pair) for pair in INT8}
@@ -165,7 +180,7 @@ def passes_self_test(opened: Artifact, found: Tensor) -> bool:
 def main() -> None:
     """Print a table for each target and recipe: a row a fault, a column a network."""
     in_file = "file" in sys.argv[1:]
-    cells = (*CELLS, *PTE) if in_file else CELLS
+    cells = (*CELLS, *PTE) if in_file else AT_224 if "real-size" in sys.argv[1:] else CELLS
     named = set(sys.argv[1:]) & {target for _, target, _ in cells}
     for target, recipe in dict.fromkeys((target, recipe) for _, target, recipe in cells):
         if named and target not in named:
@@ -180,10 +195,17 @@ def main() -> None:
 def _opened(model: str, target: str, recipe: str) -> Artifact:
     """An artifact, built where it is not there."""
     out = Path("build", "faults", f"{model}-{target}-{recipe}")
-    request = BuildRequest(model=model, target=target, recipe=recipe, out=out)
+    request = BuildRequest(
+        model=model, target=target, recipe=recipe, calibration=calibration(model, recipe), out=out
+    )
     if not (out / MANIFEST).is_file():
         build(request, silent_reporter())
     return open_artifact(out)
+
+
+def calibration(model: str, recipe: str) -> str | None:
+    """What a build calibrates on, None where it needs nothing that its model does not bring."""
+    return SYNTHETIC if recipe == "int8" and model in MODELS_AT_224 else None
 
 
 def table(columns: dict[str, dict[str, Hop]]) -> str:

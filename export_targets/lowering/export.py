@@ -6,6 +6,7 @@ from torch import Tensor, fx, nn
 from edge_models.errors import InputError, described
 from edge_models.own_network import ITSELF, deepest, entered_modules
 from export_targets.lowering.graph import module_path
+from export_targets.lowering.simplify import simplified
 
 NAMESPACES = ("aten", "prims", "quantized_decomposed")  # of operators that a target may take
 
@@ -18,9 +19,10 @@ def exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:
     with torch.no_grad():  # where a forward says so itself, it makes no part of its own then
         program = torch.export.export(module, (x,))
     unfold = torch.ops.aten.im2col.default
-    if all(node.target != unfold for node in program.graph.nodes):
-        return program
-    return program.run_decompositions({unfold: torch._decomp.decomposition_table[unfold]})
+    if any(node.target == unfold for node in program.graph.nodes):
+        table = {unfold: torch._decomp.decomposition_table[unfold]}
+        program = program.run_decompositions(table)
+    return simplified(program)
 
 
 def own_exported(module: nn.Module, x: Tensor) -> torch.export.ExportedProgram:

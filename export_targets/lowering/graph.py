@@ -15,6 +15,7 @@ from export_targets.artifact.manifest import FloatModule
 
 WEIGHTED = ("conv2d", "linear")
 PRODUCTS = (*WEIGHTED, "bmm")
+PLAIN = {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}  # of a convolution
 # Operators that move or describe numbers and compute none.
 LAYOUT = frozenset(
     (
@@ -72,8 +73,10 @@ def _shape(argument: object) -> tuple[int, ...]:
 
 def is_pointwise(node: fx.Node) -> bool:
     """Whether a node is a convolution of 1x1 without stride, padding and groups."""
-    plain = operator_name(node) == "conv2d" and len(node.args) <= 3  # else a stride or what follows
-    return plain and _shape(node.args[1])[2:] == (1, 1)
+    if operator_name(node) != "conv2d" or _shape(node.args[1])[2:] != (1, 1):
+        return False
+    given = zip(("stride", "padding", "dilation", "groups"), node.args[3:], strict=False)
+    return {**PLAIN, **dict(given), "dilation": [1, 1]} == PLAIN
 
 
 def is_last_product(node: fx.Node) -> bool:

@@ -53,11 +53,17 @@ def search(
     reporter: Reporter,
 ) -> Searched:
     """Which modules stay float so that the quantized graph answers as the request asks. Raises
-    InputError where the labels of the images could not tell.
+    InputError where nothing is in INT8, or the labels of the images could not tell.
     """
     goal, half = plan.goal, images.searched
     assert goal is not None
     simulation, paths = Simulation(floating.module(), quantized), groups(quantized)
+    if not paths:
+        raise InputError(
+            f"No convolution, linear or product of {plan.spec.name} is in INT8 with the recipe "
+            f"{plan.recipe.name}: a search has nothing to leave float.",
+            f"Leave {goal.option} away, or try another recipe.",
+        )
     inputs, _ = plan.inputs(half.pixels)
     with reporter.stage("FP32's answers"):
         finding = Search(

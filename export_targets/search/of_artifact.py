@@ -36,6 +36,11 @@ def sensitivity(
             f"{folder} has the recipe {artifact.manifest.recipe}: nothing in it is in INT8.",
             "Build it with --recipe int8.",
         )
+    if artifact.manifest.form == "published":
+        raise InputError(
+            f"{folder} is of the published form; what a module costs is measured in the edge form.",
+            "Build it without --form published.",
+        )
     if not trust_graphs:
         raise InputError(
             f"The quantized graph of {folder} can carry code.",

@@ -48,7 +48,7 @@ class Simulation:
     """
 
     def __init__(self, floating: fx.GraphModule, quantized: fx.GraphModule) -> None:
-        self.quantized = quantized
+        self.quantized = quantized = _with_separate_reads(quantized)
         originals = dict(zip(_computed(quantized), _computed(floating), strict=True))
         self.names = {  # of the weights that are in INT8, in the floating graph
             _weight(layer): str(_weight(original).target)
@@ -61,7 +61,7 @@ class Simulation:
         self.int8 = {  # what computes or copies in INT8, and the path of its module
             node: module_path(node)
             for node in quantized.graph.nodes
-            if in_int8(node) or operator_name(node) in CARRIERS
+            if in_int8(node) or _carries(node)
         }
         self.read = {n: sources(n) for n in self.int8 if operator_name(n) in FOLLOWING}
         self.rectifying = {pair for pair in self.pairs if _rectifies(pair, originals)}
@@ -192,6 +192,30 @@ def _rectifies(pair: fx.Node, originals: Mapping[fx.Node, fx.Node]) -> bool:
     original = originals.get(source)
     users = () if original is None else original.users
     return zero_point == smallest and any(operator_name(user) == "relu" for user in users)
+
+
+def _with_separate_reads(quantized: fx.GraphModule) -> fx.GraphModule:
+    """The same program in which each reader dequantizes its own input, as one of them may be float.
+
+    before: q -> dq -> query, and the same dq -> key
+    after:  q -> dq -> query, and q -> another dq -> key
+    """
+    copied = fx.Graph()
+    copied.output(copied.graph_copy(quantized.graph, {}))
+    for node in filter(_is_pair, list(copied.nodes)):
+        for reader in list(node.users)[1:]:
+            with copied.inserting_after(node):
+                own = copied.node_copy(node)
+            reader.replace_input_with(node, own)
+    copied.set_codegen(quantized.graph._codegen)  # how it takes its input and returns its output
+    return fx.GraphModule(quantized, copied)
+
+
+def _carries(node: fx.Node) -> bool:
+    """Whether a node that computes nothing takes integers to integers."""
+    quantized = all(user.target == STATIC for user in node.users)
+    dequantized = all(source.target in DEQUANTIZE for source in node.all_input_nodes)
+    return operator_name(node) in CARRIERS and quantized and dequantized
 
 
 def _weight(layer: fx.Node) -> fx.Node:

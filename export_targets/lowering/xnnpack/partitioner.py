@@ -34,7 +34,8 @@ class CopiesConfig(CatConfig):  # type: ignore[misc]
     """Takes a tensor beside itself; the library's counts it once and asks for two."""
 
     def check_constraints(self, node: torch.fx.Node, ep: torch.export.ExportedProgram) -> bool:
-        copies = len(node.all_input_nodes) == 1
+        tensors: Any = node.args[0]
+        copies = len(node.all_input_nodes) == 1 < len(tensors)
         checked = self.check_common_constraints if copies else super().check_constraints
         return bool(checked(node, ep))
 

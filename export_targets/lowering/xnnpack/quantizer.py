@@ -114,7 +114,7 @@ def _is_dense(node: torch.fx.Node) -> bool:
     if node.target != aten.conv2d.default:
         return False
     weight: Any = node.args[1]
-    return bool(weight.meta["val"].shape[1] > 1)
+    return weight.op == "get_attr" and bool(weight.meta["val"].shape[1] > 1)
 
 
 def _annotate_product(node: torch.fx.Node) -> None:

@@ -67,6 +67,10 @@ class Turned(nn.Module):
 PAIRS = {
     "3x3 and 1x1": ({"kernel_size": 3, "padding": 1}, {"kernel_size": 1}),
     "grouped and not": ({"kernel_size": 1, "groups": 4}, {"kernel_size": 1}),
+    "3x3 and 1x1 of a dilation": (
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 1, "dilation": 2},
+    ),
     "both 1x1": ({"kernel_size": 1}, {"kernel_size": 1}),
 }
 

@@ -1,0 +1,59 @@
+"""Calls that a network need not make, out of its program before anything reads it."""
+
+from typing import Any
+
+import torch
+from executorch.exir.passes.constant_prop_pass import constant_prop_pass
+from torch import fx
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+aten = torch.ops.aten
+
+
+def simplified(program: ExportedProgram) -> ExportedProgram:
+    """The same program, whose weights are constants and not computed of some (normalized or
+    standardized weights, slices), without concatenations of one tensor, and with the padding of a
+    convolution in numbers instead of a word.
+    """
+    for node in list(program.graph.nodes):
+        if node.target == aten.cat.default and len(node.args[0]) == 1 and not _returned(node):
+            node.replace_all_uses_with(node.args[0][0])
+            program.graph.erase_node(node)
+        elif node.target == aten.conv2d.padding:
+            _pad_by_numbers(node)
+    inputs = {InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR}
+    specs = program.graph_signature.input_specs
+    constants = {spec.arg.name for spec in specs if spec.kind in inputs}
+    if any(_is_constant(node, constants) for node in program.graph.nodes):
+        program = constant_prop_pass(program, {aten.full.default})
+        for name, constant in program.constants.items():
+            if isinstance(constant, torch.Tensor):
+                program.constants[name] = constant.detach()
+    return program
+
+
+def _returned(node: fx.Node) -> bool:
+    return any(user.op == "output" for user in node.users)
+
+
+def _is_constant(node: fx.Node, constants: set[str]) -> bool:
+    read = node.all_input_nodes
+    return node.op == "call_function" and bool(read) and all(n.name in constants for n in read)
+
+
+def _pad_by_numbers(node: fx.Node) -> None:
+    """A convolution whose padding is "valid" or "same", where both sides of the map get as much."""
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    given: dict[str, Any] = dict(zip(names, node.args, strict=False))
+    sides = given["weight"].meta["val"].shape[2:]
+    dilation = given.get("dilation", [1, 1])
+    whole = [d * (side - 1) for d, side in zip(dilation, sides, strict=True)]
+    if given.get("padding", "valid") == "valid":
+        whole = [0, 0]
+    if any(added % 2 for added in whole):
+        return  # torch pads one side more
+    padding = [added // 2 for added in whole]
+    bias, stride = given.get("bias"), given.get("stride", [1, 1])
+    node.target = aten.conv2d.default
+    node.args = (*node.args[:2], bias, stride, padding, dilation, given.get("groups", 1))
