@@ -8,9 +8,10 @@
         print(hop.name, hop.sqnr_db, hop.top1_agreement, hop.status)
 
 Importing this module loads no library; the first use of a name does. Nothing is printed unless
-``progress`` is asked for, and nothing of the caller's process is changed. Every function raises
-``InputError`` for bad input and for a damaged artifact: its ``what`` and ``remedy`` are for a
-person. Gates that fail raise nothing: ``problems`` names them.
+``progress`` is asked for, but for warnings of torch and its libraries, and nothing of the caller's
+process is changed. Every function raises ``InputError`` for bad input and for a damaged artifact:
+its ``what`` and ``remedy`` are for a person. Gates that fail raise nothing: ``problems`` names
+them.
 """
 
 from collections.abc import Sequence

@@ -42,7 +42,7 @@ def check_replaceable(out: Path, identity: Identity, force: bool) -> None:
         ) from error
     if differing := identity.differing(held):
         raise InputError(
-            f"{out} holds another artifact: its {', '.join(differing)} differ.",
+            f"{out} holds another artifact, which differs in {', '.join(differing)}.",
             "Choose another --out, or say --force to replace it.",
         )
 

@@ -34,7 +34,7 @@ def test_a_free_name_is_free(tmp_path: Path) -> None:
 )
 def test_another_artifact_only_with_force(key: str, change: dict[str, Any], tmp_path: Path) -> None:
     out = write_made_up(tmp_path / "artifact", **change)
-    with pytest.raises(InputError, match=f"its {key} differ") as error:
+    with pytest.raises(InputError, match=f"differs in {key}") as error:
         check_replaceable(out, IDENTITY, force=False)
     assert "--force" in error.value.remedy
     check_replaceable(out, IDENTITY, force=True)

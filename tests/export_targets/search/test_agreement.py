@@ -90,6 +90,8 @@ def test_a_wrong_file_does_not_agree(
         ({"agreement": None, "images": "photographs"}, "without an agreement"),
         ({"model": "cotnet50", "calibration": "synthetic"}, "searched for on images"),
         ({"images": "no such folder"}, "There is no folder"),
+        ({"form": "published"}, "in the edge form"),
+        ({"keep_float": ("conv1", "stages", "fc")}, "has nothing to leave float"),
     ],
 )
 def test_what_cannot_be_searched_for_is_refused(
@@ -128,6 +130,9 @@ def test_sensitivity_of_an_artifact(
     refused = edgeform("sensitivity", str(folder), "--json")
     assert refused.code == 2
     assert "--trust-graphs" in refused.document["error"]["remedy"]
+    published = built(SMALL, "xnnpack", "int8", form="published").folder
+    refused = edgeform("sensitivity", str(published), "--trust-graphs", "--json")
+    assert (refused.code, "--form published" in refused.document["error"]["remedy"]) == (2, True)
     ran = edgeform("sensitivity", str(folder), "--trust-graphs", "--json")
     assert ran.code == 0, ran.err
     assert (ran.document["samples"], len(ran.document["modules"])) == (16, 39)

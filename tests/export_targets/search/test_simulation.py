@@ -69,6 +69,16 @@ def test_dynamic_scales_are_of_each_input() -> None:
         assert torch.equal(floating, made.program.module()(x))
 
 
+@pytest.mark.parametrize("recipe", ["int8_mixed", "int8_dynamic"])
+def test_one_of_several_readers_of_a_tensor_is_float_on_its_own(recipe: str) -> None:
+    made, path = graphs("digits_conformer", recipe=recipe), "blocks.1.trans_block.attn.query"
+    simulation, x = made.simulation, made.inputs[0]
+    without = simulation.answer(x, simulation.left_out(partial(holds, [path])))
+    with torch.no_grad():
+        assert torch.equal(without, made.quantized([path])(x))
+    assert not torch.equal(without, simulation.answer(x, frozenset()))
+
+
 @pytest.mark.parametrize(
     ("model", "path"),
     daily([(m, p) for m, paths in MODELS.items() for p in paths], PATHS_OF_EVERY_DAY),

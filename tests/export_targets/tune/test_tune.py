@@ -189,7 +189,7 @@ def test_another_artifact_is_replaced_by_force_alone(
     monkeypatch.setattr(running, "run_cell", lambda *given: pytest.fail("something was built"))
     of_another = replace(again.request, model="digits_conformer")
     other = replace(again, request=of_another, recipes=("fp32",), agreements=())
-    with pytest.raises(InputError, match="holds another artifact: its model, weights"):
+    with pytest.raises(InputError, match="holds another artifact, which differs in model, weights"):
         tune(other, silent_reporter())
     forced = replace(other, request=replace(of_another, force=True))
     with pytest.raises(pytest.fail.Exception, match="something was built"):
