@@ -27,10 +27,17 @@ def simplified(program: ExportedProgram) -> ExportedProgram:
     constants = {spec.arg.name for spec in specs if spec.kind in inputs}
     if any(_is_constant(node, constants) for node in program.graph.nodes):
         program = constant_prop_pass(program, {aten.full.default})
-        for name, constant in program.constants.items():
-            if isinstance(constant, torch.Tensor):
-                program.constants[name] = constant.detach()
+        _hold_as_buffers(program, constants)
     return program
+
+
+def _hold_as_buffers(program: ExportedProgram, known: set[str]) -> None:
+    """What was folded is a buffer: lowering takes constants out of the program that it is given."""
+    for spec in program.graph_signature.input_specs:
+        if spec.kind == InputKind.CONSTANT_TENSOR and spec.arg.name not in known:
+            constant = program.constants.pop(spec.target)
+            program.state_dict[spec.target] = constant.detach().clone()  # a slice holds all
+            spec.kind, spec.persistent = InputKind.BUFFER, True
 
 
 def _returned(node: fx.Node) -> bool:

@@ -91,23 +91,34 @@ class Search:
         return self.pruned(best) if best.reached else best
 
     def pruned(self, best: Trial) -> Trial:
-        """Without the modules that are not needed, the dearest first, and of the others without
-        such parts.
+        """Without the modules that are not needed, the dearest first, several at once where that
+        is enough, and of the others without such parts.
         """
         waiting = sorted(best.modules, key=self.cost, reverse=True)
+        together = max(len(waiting) // 2, 1)
         while waiting and self.run_images < MOST_PASSES * len(self.inputs):
-            path = waiting.pop(0)
-            rest = tuple(module for module in best.modules if module != path)
+            chosen = waiting[:together]
+            rest = tuple(module for module in best.modules if module not in chosen)
             without = self.trial(rest)
             if without.reached:
-                best = without
-                continue
-            parts = parts_of(self.simulation.quantized, path)
-            divided = self.trial((*rest, *parts)) if len(parts) > 1 else without
-            if divided.reached:
-                best = divided
-                waiting = sorted(parts, key=self.cost, reverse=True) + waiting
+                best, waiting, together = without, waiting[together:], 2 * together
+            elif together > 1:
+                together //= 2
+            else:
+                best, parts = self.divided(best, waiting.pop(0))
+                waiting, together = [*parts, *waiting], 2
         return best
+
+    def divided(self, best: Trial, path: str) -> tuple[Trial, list[str]]:
+        """With the parts of a module in its place, which may be left out one by one, where they
+        are enough; and these parts.
+        """
+        parts = parts_of(self.simulation.quantized, path)
+        if len(parts) < 2:
+            return best, []
+        rest = (module for module in best.modules if module != path)
+        tried = self.trial((*rest, *parts))
+        return (tried, sorted(parts, key=self.cost, reverse=True)) if tried.reached else (best, [])
 
     def trial(self, modules: Sequence[str]) -> Trial:
         """Run until too many images are lost, first those that were lost most often; the first
