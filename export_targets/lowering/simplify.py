@@ -36,7 +36,7 @@ def _hold_as_buffers(program: ExportedProgram, known: set[str]) -> None:
     for spec in program.graph_signature.input_specs:
         if spec.kind == InputKind.CONSTANT_TENSOR and spec.arg.name not in known:
             constant = program.constants.pop(spec.target)
-            program.state_dict[spec.target] = constant.detach().clone()  # a slice holds all
+            program.state_dict[spec.target] = constant.detach().clone()  # a slice alone holds all
             spec.kind, spec.persistent = InputKind.BUFFER, True
 
 

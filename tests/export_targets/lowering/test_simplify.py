@@ -1,14 +1,17 @@
 """What a network of one's own computes of its weights, and words that no target knows."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 from torch.nn import functional as F
 
+from edge_models.spec import InputSpec
 from export_targets.lowering.export import exported
 from export_targets.lowering.graph import in_int8, operator_name
-from export_targets.target import target_named
+from export_targets.target import Lowering, target_named
 from quantize.pt2e import quantize
 from quantize.recipe import recipe_named
 
@@ -18,7 +21,7 @@ X = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 class Worked(nn.Module):
     """Weights that are normalized, standardized and sliced, words for a padding, and a
-    concatenation of one: (1, 3, 16, 16) -> (1, 8).
+    concatenation of one: (1, 3, 16, 16) -> (1, 8, 1, 1).
     """
 
     def __init__(self) -> None:
@@ -33,7 +36,7 @@ class Worked(nn.Module):
         x = F.conv2d(x, weight - weight.mean((1, 2, 3), keepdim=True), padding=1).relu()
         weight, bias = self.sliced.weight, self.sliced.bias
         assert bias is not None
-        return F.conv2d(x, weight[:8], bias[:8], padding="same").mean((2, 3))
+        return F.conv2d(x, weight[:8], bias[:8], padding="same").mean((2, 3), keepdim=True)
 
 
 class Uneven(nn.Module):
@@ -70,6 +73,20 @@ def test_all_of_its_convolutions_compute_in_int8(worked: Worked, recipe: str) ->
     quantizer = target_named("xnnpack").quantizer(recipe_named(recipe), ())
     quantized = quantize(exported(worked, X).module(), quantizer, iter([X]), lambda: None)
     assert [in_int8(node) for node in convolutions(quantized.graph)] == [True] * 4
+
+
+@pytest.mark.parametrize("target", ["xnnpack", "vulkan"])
+def test_its_program_is_whole_after_it_was_lowered(
+    target: str, worked: Worked, tmp_path: Path
+) -> None:
+    program = exported(worked, X)
+    lowering = Lowering(recipe_named("fp32"), InputSpec(), {}, (), {})
+    lowered = target_named(target).lower(program, lowering, tmp_path / "model.pte")
+    assert lowered.delegation.whole
+    torch.export.save(program, tmp_path / "program.pt2")
+    loaded = torch.export.load(tmp_path / "program.pt2").module()
+    with torch.no_grad():
+        assert torch.equal(loaded(X), worked(X))
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
