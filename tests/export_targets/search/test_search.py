@@ -81,7 +81,12 @@ def test_a_weight_in_float_takes_more_bytes() -> None:
 
 def test_images_that_were_lost_are_tried_first() -> None:
     """So that modules that do not help are told by no more images than may be lost."""
-    search = Search(simulation_of(OneDestroyed()), INPUTS, 0.85, lambda _: None)
+    simulation = simulation_of(OneDestroyed())
+    once = Search(simulation, INPUTS, 0.85, lambda _: None)
+    once.trial(())
+    kept_first = sorted(range(len(INPUTS)), key=once.times_lost.__getitem__)
+    assert once.times_lost[kept_first[0]] == 0
+    search = Search(simulation, INPUTS[kept_first], 0.85, lambda _: None)
     plain, helpless, found = (search.trial(modules) for modules in ((), ("head",), ("bad",)))
     assert plain.samples == found.samples == len(INPUTS)
     assert plain.samples - plain.kept > search.allowed > 0
