@@ -25,7 +25,6 @@ from export_targets.prove.hops import judge
 from export_targets.request import BuildRequest
 from export_targets.runner import runner_named
 from export_targets.target import Lowering, target_named
-from quantize.calibration import SYNTHETIC
 from quantize.recipe import recipe_named
 from tests.faults import FAULTS, Fault, NoPlaceError, fed, images_of, normalized
 
@@ -39,16 +38,13 @@ PAIRS = (
 )
 CELLS = tuple((model, *pair) for pair in PAIRS for model in MODELS)
 PTE = tuple(("digits_cotnet_simple", "coreml_pte", recipe) for recipe in ("fp16", "int8"))
-MODELS_AT_224 = ("cotnet50_simple", "cotnet50", "conformer_small_patch16")
-AT_224 = (  # random weights that hold the gates of their recipe
-    *(
-        (model, *pair)
-        for pair in (
-            *(("xnnpack", recipe) for recipe in ("fp32", "int8_dynamic")),
-            *((target, "fp16") for target in ("vulkan", "coreml")),
-        )
-        for model in MODELS_AT_224
-    ),
+AT_224 = tuple(  # random weights hold the gates of these recipes
+    (model, *pair)
+    for pair in (
+        *(("xnnpack", recipe) for recipe in ("fp32", "int8_dynamic")),
+        *((target, "fp16") for target in ("vulkan", "coreml")),
+    )
+    for model in ("cotnet50_simple", "cotnet50", "conformer_small_patch16")
 )
 INT8 = tuple(pair for pair in PAIRS if pair[1].startswith("int8"))
 _COTNETS = {("digits_cotnet", *pair) for pair in INT8}
@@ -199,17 +195,10 @@ def main() -> None:
 def _opened(model: str, target: str, recipe: str) -> Artifact:
     """An artifact, built where it is not there."""
     out = Path("build", "faults", f"{model}-{target}-{recipe}")
-    request = BuildRequest(
-        model=model, target=target, recipe=recipe, calibration=calibration(model, recipe), out=out
-    )
+    request = BuildRequest(model=model, target=target, recipe=recipe, out=out)
     if not (out / MANIFEST).is_file():
         build(request, silent_reporter())
     return open_artifact(out)
-
-
-def calibration(model: str, recipe: str) -> str | None:
-    """What a build calibrates on, None where it needs nothing that its model does not bring."""
-    return SYNTHETIC if recipe == "int8" and model in MODELS_AT_224 else None
 
 
 def table(columns: dict[str, dict[str, Hop]]) -> str:

@@ -9,13 +9,14 @@ from difflib import get_close_matches
 import torch
 from torch import fx, nn
 
+from edge_models.edge.network.program import arguments
 from edge_models.errors import InputError
 from edge_models.spec import FloatRule
 from export_targets.artifact.manifest import FloatModule
 
 WEIGHTED = ("conv2d", "linear")
 PRODUCTS = (*WEIGHTED, "bmm")
-PLAIN = {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}  # of a convolution
+PLAIN = {"stride": [1, 1], "padding": [0, 0], "groups": 1}  # what a pointwise convolution has
 # Operators that move or describe numbers and compute none.
 LAYOUT = frozenset(
     (
@@ -75,8 +76,8 @@ def is_pointwise(node: fx.Node) -> bool:
     """Whether a node is a convolution of 1x1 without stride, padding and groups."""
     if operator_name(node) != "conv2d" or _shape(node.args[1])[2:] != (1, 1):
         return False
-    given = zip(("stride", "padding", "dilation", "groups"), node.args[3:], strict=False)
-    return {**PLAIN, **dict(given), "dilation": [1, 1]} == PLAIN
+    given = arguments(node)
+    return all(given[name] == value for name, value in PLAIN.items())
 
 
 def is_last_product(node: fx.Node) -> bool:

@@ -1,12 +1,12 @@
 """Calls that a network need not make, out of its program before anything reads it."""
 
-from typing import Any
-
 import torch
 from executorch.exir.passes.constant_prop_pass import constant_prop_pass
 from torch import fx
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
+
+from edge_models.edge.network.program import arguments, shape
 
 aten = torch.ops.aten
 
@@ -51,16 +51,12 @@ def _is_constant(node: fx.Node, constants: set[str]) -> bool:
 
 def _pad_by_numbers(node: fx.Node) -> None:
     """A convolution whose padding is "valid" or "same", where both sides of the map get as much."""
-    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-    given: dict[str, Any] = dict(zip(names, node.args, strict=False))
-    sides = given["weight"].meta["val"].shape[2:]
-    dilation = given.get("dilation", [1, 1])
+    given = arguments(node)
+    dilation, sides = given["dilation"], shape(given["weight"])[2:]
     whole = [d * (side - 1) for d, side in zip(dilation, sides, strict=True)]
-    if given.get("padding", "valid") == "valid":
+    if given["padding"] == "valid":
         whole = [0, 0]
     if any(added % 2 for added in whole):
         return  # torch pads one side more
-    padding = [added // 2 for added in whole]
-    bias, stride = given.get("bias"), given.get("stride", [1, 1])
-    node.target = aten.conv2d.default
-    node.args = (*node.args[:2], bias, stride, padding, dilation, given.get("groups", 1))
+    node.target, node.kwargs = aten.conv2d.default, {}
+    node.args = tuple((given | {"padding": [added // 2 for added in whole]}).values())
